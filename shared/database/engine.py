@@ -1,0 +1,28 @@
+"""The async engine: SQLite by aiosqlite or PostgreSQL by asyncpg, with what each needs to be safe and quick."""
+
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+_JSON: Final[dict[str, Any]] = {
+    "json_serializer": lambda value: orjson.dumps(value).decode(),
+    "json_deserializer": orjson.loads,
+}
+
+
+def open_engine(url: str) -> AsyncEngine:
+    """`sqlite+aiosqlite:///path` or `postgresql+asyncpg://…` (as shared.settings rewrites them). Does no I/O yet."""
+    if url.startswith("sqlite"):
+        engine = create_async_engine(url, pool_size=4, max_overflow=4, **_JSON)
+        event.listen(engine.sync_engine, "connect", _configure_sqlite)
+        return engine
+    return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, pool_timeout=5, **_JSON)
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

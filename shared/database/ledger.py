@@ -1,0 +1,22 @@
+"""What ingest writes down for people to see: dead letters and the books of each worker. Idempotent."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from shared.database.tables import dead_letters, ingest_books
+from shared.database.upsert import insert_into, insert_missing
+
+
+def push_letters(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Rows of table `dead_letters`, each once, however often it is pushed."""
+    if rows:
+        connection.execute(insert_missing(connection.dialect.name, dead_letters), rows)
+
+
+def push_books(connection: Connection, row: dict[str, Any]) -> None:
+    """The books of one (source, epoch), as they stand."""
+    insert = insert_into(connection.dialect.name, ingest_books)
+    changed = {name: insert.excluded[name] for name in row if name not in {"source", "epoch"}}
+    connection.execute(insert.on_conflict_do_update(index_elements=["source", "epoch"], set_=changed), [row])

@@ -1,0 +1,38 @@
+"""Brings a database to the newest version, before anything else opens it; safe when two processes start at once."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+_LOCK: Final = 7_355_608  # any number, the same in every process that migrates this database
+
+
+async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
+    """Run what is missing in one transaction (all or nothing), under an advisory lock where there is one."""
+    await _run(engine, command.upgrade, revision)
+
+
+async def downgrade(engine: AsyncEngine, revision: str) -> None:
+    """The way back, for tests and for operators who have a backup."""
+    await _run(engine, command.downgrade, revision)
+
+
+async def _run(engine: AsyncEngine, run: Any, revision: str) -> None:
+    async with engine.connect() as connection:
+        await connection.run_sync(_migrate, run, revision)
+        await connection.commit()
+
+
+def _migrate(connection: Connection, run: Any, revision: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    run(config, revision)

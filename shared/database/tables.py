@@ -1,0 +1,150 @@
+"""Every relational table, as SQLAlchemy Core. Moments are int64 nanoseconds since 1970 UTC, in columns named `…_ns`.
+
+PostgreSQL has one true order of NULLs and SQLite another, and neither keeps nanoseconds in a timestamp: integers are
+exact on both.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite gives row ids to INTEGER alone
+Id = BigInteger().with_variant(Integer, "sqlite")
+Json = JSON().with_variant(JSONB, "postgresql")
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("email", String(255)),
+    Column("role", String(16), nullable=False, server_default="user"),
+    Column("created_ns", BigInteger, nullable=False),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("device_id", String(128), nullable=False, unique=True),
+    Column("name", String(255), nullable=False),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False, index=True),
+    Column("profile", String(64), nullable=False),
+    Column("claimed", Boolean, nullable=False, server_default=true()),  # false: it registered itself by publishing
+    Column("disabled", Boolean, nullable=False, default=False),
+    Column("created_ns", BigInteger, nullable=False),
+)
+
+# A device's readings stay where they were written: every (measurement, owner) that it ever had.
+device_measurements = Table(
+    "device_measurements",
+    metadata,
+    Column("device_id", String(128), primary_key=True),
+    Column("measurement", String(64), primary_key=True),
+    Column("user_id", Id, primary_key=True),
+    Column("since_ns", BigInteger, nullable=False),
+)
+
+latest = Table(
+    "latest",
+    metadata,
+    Column("device_id", String(128), primary_key=True),
+    Column("user_id", Id, nullable=False),
+    Column("measurement", String(64), nullable=False),
+    Column("ts_ns", BigInteger, nullable=False),  # the newest reading's own time
+    Column("seen_ns", BigInteger, nullable=False),  # when ingest received it
+    Column("values", Json, nullable=False),  # {metric: newest value}
+)
+
+device_status = Table(
+    "device_status",
+    metadata,
+    Column("device_id", String(128), primary_key=True),
+    Column("user_id", Id, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("ts_ns", BigInteger, nullable=False),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("description", Text, nullable=False, default=""),
+    Column("status", String(16), nullable=False, default="pending"),
+    Column("quantity", BigInteger, nullable=False, default=0),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("updated_ns", BigInteger),
+    Index("ix_items_user_id_status", "user_id", "status"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source", String(128), nullable=False),
+    Column("epoch", String(32), nullable=False),
+    Column("letter", BigInteger, nullable=False),  # its row id in the file of (source, epoch)
+    Column("user_id", Id),  # null: nobody's, an admin's business
+    Column("device_id", String(128), index=True),
+    Column("kind", String(16), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("received_ns", BigInteger, nullable=False, index=True),
+    Column("entries", BigInteger, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # its first 64 KiB
+    Column("payload_bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("paths", Json, nullable=False),  # [[path, code], …] of refused metrics
+    UniqueConstraint("source", "epoch", "letter"),
+)
+
+ingest_books = Table(
+    "ingest_books",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("epoch", String(32), primary_key=True),
+    *(
+        Column(name, BigInteger, nullable=False, default=0)
+        for name in (
+            "received",
+            "stored",
+            "spooled",
+            "dead_lettered",
+            "discarded",
+            "redriven",
+            "messages",
+            "metrics_refused",
+            "duplicates",
+            "overwritten",
+            "ignored",
+            "status",
+        )
+    ),
+    Column("updated_ns", BigInteger, nullable=False),
+)

@@ -1,0 +1,46 @@
+"""Device profiles: what a kind of device measures, in which unit, type and range, and whether it may say more."""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.identifiers import MetricName
+
+MetricType = Literal["number", "string", "boolean"]
+
+
+class Metric(BaseModel):
+    """One metric of a profile; `unit` is for people, `minimum` and `maximum` are inclusive."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: MetricType = "number"
+    unit: str = Field("", max_length=32)
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class Profile(BaseModel):
+    """A device type. `open`: metrics that it doesn't name are taken too, as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    measurement: MetricName
+    metrics: Mapping[MetricName, Metric] = {}
+    open: bool = True
+
+
+ENVIRONMENT: Final = Profile(
+    name="environment",
+    measurement="sensor_data",
+    metrics={"temperature": Metric(unit="°C"), "humidity": Metric(unit="%"), "pressure": Metric(unit="hPa")},
+)
+KNEE: Final = Profile(
+    name="knee", measurement="knee_data", metrics={axis: Metric() for axis in ("x", "y", "z")}, open=False
+)
+OPEN: Final = Profile(name="open", measurement="telemetry")
+
+PROFILES: Final[Mapping[str, Profile]] = {profile.name: profile for profile in (ENVIRONMENT, KNEE, OPEN)}
+DEFAULT_PROFILE: Final = ENVIRONMENT.name

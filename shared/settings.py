@@ -1,0 +1,123 @@
+"""The settings that more than one service reads, and how every setting is read, checked and refused.
+
+Each service has one frozen class of its own beside its `__main__`; the environment names are `TELEMETRIO_` + the
+field's name. docs/settings.md lists them all, and a test keeps it so.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.process import ExitCode, Refusal
+
+PREFIX: Final = "TELEMETRIO_"
+
+# A list in the environment: comma-separated, blanks around the commas allowed.
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def alias(name: str, *seeds: str) -> AliasChoices:
+    """The environment names of a field that the seeds call by a name of their own: ours wins."""
+    return AliasChoices(f"{PREFIX}{name.upper()}", name, *seeds)
+
+
+def split_commas(value: Any) -> Any:
+    """A validator for CommaSeparated fields."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+class ServiceSettings(BaseSettings):
+    """What every process reads."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    data_dir: Path = Field(Path("data"), description="Where files live that must survive a restart.")
+    database_url: str = Field(
+        "", validation_alias=alias("database_url", "DATABASE_URL"), description="Empty: SQLite in the data directory."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is worth a line.")
+    log_format: Literal["auto", "console", "json"] = Field("auto", description="`auto`: JSON unless on a terminal.")
+    drain_s: float = Field(3.0, gt=0, le=60, description="How long open streams are given to end when it stops.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _async_driver(cls, url: str) -> str:
+        return _rewrite_database_url(url)
+
+    @property
+    def database(self) -> str:
+        """The URL to open: `database_url`, or the SQLite file of the data directory."""
+        return self.database_url or f"sqlite+aiosqlite:///{(self.data_dir / 'telemetrio.db').absolute()}"
+
+
+class WebSettings(ServiceSettings):
+    """What both services that browsers talk to must agree on."""
+
+    allowed_hosts: CommaSeparated = Field(
+        ("localhost", "127.0.0.1", "[::1]"), description="Host names this server answers to (against DNS rebinding)."
+    )
+    cors_origins: CommaSeparated = Field(
+        tuple(f"http://localhost:{port}" for port in range(5173, 5178)),
+        validation_alias=alias("cors_origins", "CORS_ORIGINS"),
+        description="Other origins whose pages may use the API and the live streams.",
+    )
+
+    _split = field_validator("allowed_hosts", "cors_origins", mode="before")(split_commas)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not origin.startswith(("http://", "https://")) or origin.count("/") != 2:
+                raise ValueError(f"{origin!r} is no origin: write it as http://localhost:5173, without a path")
+        return origins
+
+
+def _rewrite_database_url(url: str) -> str:
+    mend = "use postgresql://user:password@host/database, or leave it empty"
+    scheme, _, rest = url.partition("://")
+    match scheme:
+        case "":
+            return ""
+        case "sqlite" | "sqlite+aiosqlite":
+            return f"sqlite+aiosqlite://{rest}"
+        case "postgres" | "postgresql" | "postgresql+asyncpg":
+            return f"postgresql+asyncpg://{rest}"
+        case "mysql" | "mysql+pymysql" | "mariadb":
+            raise ValueError(f"MySQL is not supported: {mend}")
+        case _:
+            raise ValueError(
+                f"{scheme}:// is not known: use postgresql://user:password@host/database, or leave it empty"
+            )
+
+
+def read_settings(cls: type[S], **given: Any) -> S:
+    """Read a settings class from the environment and `.env`; `given` (flags of the command line) win.
+
+    Raises Refusal (exit code 2) that names each wrong setting as the operator wrote it, and what is wrong with it.
+    """
+    try:
+        return cls(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        lines = [_sentence(cls, seen) for seen in error.errors(include_url=False, include_input=False)]
+        raise Refusal("\n".join(lines), ExitCode.WRONG_SETTINGS) from error
+
+
+def _sentence(cls: type[BaseSettings], seen: Any) -> str:
+    name = str(seen["loc"][0]) if seen["loc"] else cls.__name__
+    name = name if name.isupper() else f"{PREFIX}{name.upper()}"
+    message = seen["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}"

@@ -1,0 +1,1 @@
+"""The time-series store: one interface, a backend per file."""

@@ -1,0 +1,189 @@
+"""The store with nothing installed: SQLite, one narrow row per metric and moment, in a file of its own.
+
+One thread writes and another reads (WAL lets them): neither ever blocks the loop or the other. `synchronous=FULL`: when
+write() returns, the outbox may forget.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from shared.readings import Reading, Value
+from shared.timeseries.store import RawPage, RawQuery, Unavailable
+
+T = TypeVar("T")
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS series (
+    id INTEGER PRIMARY KEY,
+    device_id TEXT NOT NULL,
+    user_id INTEGER NOT NULL,
+    measurement TEXT NOT NULL,
+    field TEXT NOT NULL,           -- the metric, with __s for strings and __b for booleans
+    UNIQUE (device_id, user_id, measurement, field)
+);
+CREATE TABLE IF NOT EXISTS points (
+    series INTEGER NOT NULL,
+    ts_ns INTEGER NOT NULL,
+    value NOT NULL,
+    PRIMARY KEY (series, ts_ns)
+) WITHOUT ROWID;
+"""
+_INSERT: Final = "INSERT INTO points VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+
+_SeriesKey = tuple[str, int, str, str]
+
+
+class SqliteStore:
+    """A TimeSeriesStore in one file. `open()` makes the file and its tables; everything raises Unavailable."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer = _Connection(path)
+        self._reader = _Connection(path)
+        self._series: dict[_SeriesKey, int] = {}
+
+    async def open(self) -> None:
+        await self._writer.call(_create)
+        self._series = await self._writer.call(_known_series)
+
+    async def write(self, readings: Sequence[Reading]) -> None:
+        try:
+            await self._writer.call(partial(_write, series=self._series, readings=readings))
+        except Unavailable:
+            # what the cache learned in a transaction that was rolled back isn't so
+            self._series = await self._writer.call(_known_series)
+            raise
+
+    async def raw(self, query: RawQuery) -> RawPage:
+        return await self._reader.call(partial(_raw, query=query))
+
+    async def ping(self) -> None:
+        await self._reader.call(lambda connection: connection.execute("SELECT 1").fetchone())
+
+    async def close(self) -> None:
+        await self._reader.close()
+        await self._writer.close()
+
+
+class _Connection:
+    """One connection and the one thread that may touch it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.stem)
+        self._connection: sqlite3.Connection | None = None
+
+    async def call(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
+        except sqlite3.Error as error:
+            raise Unavailable(f"{self._path.name}: {error}") from error
+
+    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._connection is None:
+            self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=FULL")
+        return work(self._connection)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self.call(lambda connection: connection.close())
+        self._thread.shutdown()
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.executescript(_SCHEMA)
+
+
+def _known_series(connection: sqlite3.Connection) -> dict[_SeriesKey, int]:
+    rows = connection.execute("SELECT device_id, user_id, measurement, field, id FROM series")
+    return {(device_id, user_id, measurement, field): key for device_id, user_id, measurement, field, key in rows}
+
+
+def _write(connection: sqlite3.Connection, series: dict[_SeriesKey, int], readings: Sequence[Reading]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        points = [
+            (_series_id(connection, series, (device_id, user_id, measurement, field_name(metric, value))), ts_ns, value)
+            for device_id, user_id, measurement, ts_ns, values in readings
+            for metric, value in values.items()
+        ]
+        connection.executemany(_INSERT, points)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def field_name(metric: str, value: Value) -> str:
+    """A string is kept in field `name__s`, a boolean in `name__b`: two devices can't poison each other's type."""
+    if isinstance(value, float):
+        return metric
+    return f"{metric}__b" if isinstance(value, bool) else f"{metric}__s"
+
+
+def _series_id(connection: sqlite3.Connection, series: dict[_SeriesKey, int], key: _SeriesKey) -> int:
+    found = series.get(key)
+    if found is None:
+        connection.execute("INSERT OR IGNORE INTO series VALUES (NULL, ?, ?, ?, ?)", key)
+        found = connection.execute(
+            "SELECT id FROM series WHERE (device_id, user_id, measurement, field) = (?, ?, ?, ?)", key
+        ).fetchone()[0]
+        series[key] = found
+    return int(found)
+
+
+def _raw(connection: sqlite3.Connection, query: RawQuery) -> RawPage:
+    """Take the first rows of each series, then merge: what is among the first of all is among the first of its own."""
+    rows: dict[tuple[int, str, int], dict[str, Value]] = {}
+    connection.execute("BEGIN")  # one snapshot for all the series
+    try:
+        for series, user_id, measurement, field in _wanted_series(connection, query):
+            metric, boolean = field.removesuffix("__s").removesuffix("__b"), field.endswith("__b")
+            for ts_ns, value in _first_points(connection, series, query):
+                values = rows.setdefault((ts_ns, measurement, user_id), {})
+                values[metric] = bool(value) if boolean else value
+    finally:
+        connection.execute("COMMIT")
+    ordered = sorted(rows, reverse=query.order == "desc")
+    if query.after is not None:
+        past = query.after
+        ordered = [key for key in ordered if (key[:2] < past if query.order == "desc" else key[:2] > past)]
+    readings = [
+        Reading(query.device_id, user_id, measurement, ts_ns, rows[ts_ns, measurement, user_id])
+        for ts_ns, measurement, user_id in ordered[: query.limit]
+    ]
+    return RawPage(readings, more=len(ordered) > query.limit)
+
+
+def _wanted_series(connection: sqlite3.Connection, query: RawQuery) -> list[tuple[int, int, str, str]]:
+    rows = connection.execute(
+        "SELECT id, user_id, measurement, field FROM series WHERE device_id = ?", (query.device_id,)
+    ).fetchall()
+    return [
+        row
+        for row in rows
+        if (query.user_ids is None or row[1] in query.user_ids)
+        and (query.metrics is None or row[3].removesuffix("__s").removesuffix("__b") in query.metrics)
+    ]
+
+
+def _first_points(connection: sqlite3.Connection, series: int, query: RawQuery) -> list[tuple[int, Value]]:
+    start, end = query.start_ns, query.end_ns
+    order = "ASC"
+    if query.order == "desc":
+        order = "DESC"
+        end = end if query.after is None else min(end, query.after[0] + 1)
+    elif query.after is not None:
+        start = max(start, query.after[0])
+    return connection.execute(
+        f"SELECT ts_ns, value FROM points WHERE series = ? AND ts_ns >= ? AND ts_ns < ? ORDER BY ts_ns {order} LIMIT ?",  # noqa: S608 - ASC or DESC, nothing from outside
+        # one more to tell whether there is more, and one for the row that the cursor stands on
+        (series, start, end, query.limit + 2),
+    ).fetchall()

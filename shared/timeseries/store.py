@@ -1,0 +1,87 @@
+"""What every time-series store can do, in values: what goes in, what is asked, what comes back, what can go wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from shared.readings import Reading
+
+
+class StoreError(Exception):
+    """What can go wrong when readings are written or asked for.
+
+    StoreError
+    ├── Refused       these readings, for this reason; the others are stored
+    ├── TooLarge      send less at once
+    └── Unavailable   nothing is known to be stored; retry_after_s says when to come back
+        └── Denied    a token, a bucket: somebody must act, so say it loudly
+    """
+
+
+class Refused(StoreError):
+    """`refused`: (position in the batch, reason) of each reading that this store will never take."""
+
+    def __init__(self, refused: Sequence[tuple[int, str]]) -> None:
+        super().__init__(f"{len(refused)} readings refused, first: {refused[0][1]}")
+        self.refused = refused
+
+
+class TooLarge(StoreError):
+    """One write carried more than the store takes."""
+
+
+class Unavailable(StoreError):
+    """An outage, as far as this side can tell. `retry_after_s`: the store's own word, if it gave one."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Denied(Unavailable):
+    """The store answers, but not to us."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawQuery:
+    """A range of one device's readings, as they were sent.
+
+    `user_ids` is the tenant filter: never empty, never "all by default"; None only for an admin.
+    `start_ns` is inclusive, `end_ns` exclusive. `metrics` None means every metric. `after` is the cursor of the page
+    before: the (ts_ns, measurement) of its last reading.
+    """
+
+    device_id: str
+    user_ids: Sequence[int] | None
+    start_ns: int
+    end_ns: int
+    limit: int
+    metrics: Sequence[str] | None = None
+    order: Literal["asc", "desc"] = "asc"
+    after: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """Readings in order of (ts_ns, measurement); `more` says whether the range goes on after the last one."""
+
+    readings: Sequence[Reading]
+    more: bool
+
+
+class TimeSeriesStore(Protocol):
+    """One store, whichever it is. tests/contracts/ runs one suite over all of them."""
+
+    async def write(self, readings: Sequence[Reading]) -> None:
+        """Store all, or raise StoreError. Writing a reading again writes the identical point."""
+        ...
+
+    async def raw(self, query: RawQuery) -> RawPage:
+        """One page of a range; raises Unavailable."""
+        ...
+
+    async def ping(self) -> None:
+        """Return if the store takes and gives data now; raises Unavailable."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,45 @@
+"""The only place that builds or parses a topic string. Prefixes are settings; these are the defaults."""
+
+from typing import Final, Literal, NamedTuple
+
+from shared.identifiers import is_device_id
+
+DEVICE_PREFIX: Final = "iot/devices"
+SERVICE_PREFIX: Final = "telemetrio"
+
+Kind = Literal["data", "status"]
+_KINDS: Final[dict[str, Kind]] = {"data": "data", "status": "status"}
+
+
+class DeviceTopic(NamedTuple):
+    """A topic on which a device speaks to ingest. `device_id` is None where the level is no valid id."""
+
+    device_id: str | None
+    kind: Kind
+    level: str
+
+
+def parse_device_topic(topic: str, prefix: str = DEVICE_PREFIX) -> DeviceTopic | None:
+    """`{prefix}/{device_id}/data` or `…/status`; None for any other topic."""
+    if not topic.startswith(prefix):
+        return None
+    rest = topic[len(prefix) :]
+    if not rest.startswith("/"):
+        return None
+    level, _, last = rest[1:].rpartition("/")
+    kind = _KINDS.get(last)
+    if kind is None or "/" in level:
+        return None
+    return DeviceTopic(level if is_device_id(level) else None, kind, level)
+
+
+def data_topic(device_id: str, prefix: str = DEVICE_PREFIX) -> str:
+    return f"{prefix}/{device_id}/data"
+
+
+def status_topic(device_id: str, prefix: str = DEVICE_PREFIX) -> str:
+    return f"{prefix}/{device_id}/status"
+
+
+def error_topic(device_id: str, prefix: str = DEVICE_PREFIX) -> str:
+    return f"{prefix}/{device_id}/errors"
