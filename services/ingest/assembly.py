@@ -1,0 +1,62 @@
+"""Ingest put together: from its settings and what it works with, to the parts that a process runs."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ingest.acceptor import Acceptor
+from services.ingest.announcer import Announcer
+from services.ingest.delivery import Intake
+from services.ingest.latest import LatestBoard
+from services.ingest.mirror import Mirror
+from services.ingest.outbox import Outbox
+from services.ingest.pipeline import Pipeline
+from services.ingest.registry import Registry
+from services.ingest.settings import IngestSettings
+from services.ingest.writer import Writer
+from shared.health import Health
+from shared.process import Part
+from shared.profiles import DEFAULT_PROFILE
+from shared.timeseries.store import TimeSeriesStore
+
+
+class Surroundings(NamedTuple):
+    """What ingest works with and does not own."""
+
+    engine: AsyncEngine
+    store: TimeSeriesStore
+    announcer: Announcer
+    health: Health
+
+
+class Ingest(NamedTuple):
+    """`parts`: consumers first, so that they are ended last. Brokers offer to `intake`."""
+
+    intake: Intake
+    mirror: Mirror
+    outbox: Outbox
+    parts: list[Part]
+
+
+async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: Surroundings) -> Ingest:
+    """Open the outbox and read what it knows; `stack` closes it, after a last push to the relational database."""
+    outbox = Outbox(settings, around.health)
+    await outbox.open()
+    stack.push_async_callback(outbox.close)
+    registry = Registry(settings.unknown_devices, DEFAULT_PROFILE)
+    board = LatestBoard()
+    mirror = Mirror(outbox, board, registry, around.engine, around.health)
+    await mirror.load()
+    stack.push_async_callback(mirror.push_last)
+    intake = Intake()
+    writer = Writer(outbox, around.store, around.announcer, around.health)
+    pipeline = Pipeline(intake, Acceptor(registry, settings), registry, board, outbox, around.announcer, writer, mirror)
+    parts = [
+        Part("outbox", partial(outbox.run, mirror.wake)),
+        Part("mirror", mirror.run),
+        Part("writer", writer.run),
+        Part("pipeline", pipeline.run),
+    ]
+    return Ingest(intake, mirror, outbox, parts)

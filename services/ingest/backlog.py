@@ -1,0 +1,96 @@
+"""What the relational database has yet to hear of: latest values, dead letters, devices that registered themselves.
+
+Tables of the outbox's file, written in the same transactions; every function belongs to the outbox's thread.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import orjson
+
+from services.ingest.group import Letter
+from services.ingest.latest import Latest
+
+# the device's id, its owner, its profile's name, whether it is disabled
+RegistryRow = tuple[str, int, str, bool]
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS dirty (
+    device_id TEXT PRIMARY KEY, user_id INTEGER NOT NULL, measurement TEXT NOT NULL, ts_ns INTEGER NOT NULL,
+    seen_ns INTEGER NOT NULL, "values" BLOB NOT NULL, status TEXT NOT NULL, status_ns INTEGER NOT NULL,
+    generation INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS registry (
+    device_id TEXT PRIMARY KEY, user_id INTEGER NOT NULL, profile TEXT NOT NULL, disabled INTEGER NOT NULL,
+    pending INTEGER NOT NULL                -- it registered itself, and the relational database doesn't know yet
+) WITHOUT ROWID;
+"""
+
+
+class Known(NamedTuple):
+    """The copy of the registry: every device, and those of them that registered themselves and wait to be told."""
+
+    devices: list[RegistryRow]
+    pending: list[str]
+
+
+def add(connection: sqlite3.Connection, latest: Mapping[str, Latest], registered: Iterable[RegistryRow]) -> None:
+    """In the open transaction of a group."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO dirty VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                device_id,
+                row.user_id,
+                row.measurement,
+                row.ts_ns,
+                row.seen_ns,
+                orjson.dumps(row.values),
+                row.status,
+                row.status_ns,
+                row.generation,
+            )
+            for device_id, row in latest.items()
+        ],
+    )
+    connection.executemany("INSERT OR REPLACE INTO registry VALUES (?, ?, ?, ?, 1)", registered)
+
+
+def latest(connection: sqlite3.Connection) -> dict[str, Latest]:
+    rows = connection.execute("SELECT * FROM dirty").fetchall()
+    return {
+        device_id: Latest(user_id, measurement, ts_ns, seen_ns, orjson.loads(values), status, status_ns, generation)
+        for device_id, user_id, measurement, ts_ns, seen_ns, values, status, status_ns, generation in rows
+    }
+
+
+def registry(connection: sqlite3.Connection) -> Known:
+    rows = connection.execute("SELECT device_id, user_id, profile, disabled, pending FROM registry").fetchall()
+    devices = [(device_id, user_id, profile, bool(disabled)) for device_id, user_id, profile, disabled, _ in rows]
+    return Known(devices, [row[0] for row in rows if row[4]])
+
+
+def replace_registry(connection: sqlite3.Connection, rows: Iterable[RegistryRow]) -> None:
+    """Take the relational database's word; devices that it has yet to hear of stay. In an open transaction."""
+    connection.execute("DELETE FROM registry WHERE pending = 0")
+    connection.executemany("INSERT OR REPLACE INTO registry VALUES (?, ?, ?, ?, 0)", rows)
+
+
+def letters(connection: sqlite3.Connection, limit: int) -> list[tuple[int, Letter]]:
+    """Letters that wait, oldest first, each with its row id."""
+    fields = ", ".join(Letter._fields)
+    rows = connection.execute(
+        f"SELECT letter, {fields} FROM dead WHERE moved = 0 ORDER BY letter LIMIT ?",
+        (limit,),
+    ).fetchall()
+    return [(row[0], Letter(*row[1:])) for row in rows]
+
+
+def forget(
+    connection: sqlite3.Connection, pushed: Sequence[tuple[str, int]], moved: Sequence[int], devices: Sequence[str]
+) -> None:
+    """Mark as heard: (device_id, generation) of latest values, letters, devices. In an open transaction."""
+    connection.executemany("DELETE FROM dirty WHERE device_id = ? AND generation = ?", pushed)
+    connection.executemany("UPDATE dead SET moved = 1 WHERE letter = ?", [(letter,) for letter in moved])
+    connection.executemany("UPDATE registry SET pending = 0 WHERE device_id = ?", [(device,) for device in devices])

@@ -1,0 +1,119 @@
+"""What is committed as one: the deliveries taken together, and all that their judgement left to write down."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final, Literal, NamedTuple
+
+import orjson
+
+from services.ingest.books import Moves
+from services.ingest.delivery import Delivery
+from shared.payloads import Flaw
+from shared.readings import DeviceStatus, Reading, encode_readings
+
+MAX_READINGS: Final = 2_000
+MAX_BYTES: Final = 256 * 1024
+KEPT_PAYLOAD: Final = 64 * 1024
+
+Kind = Literal["message", "part", "reading", "shed"]
+
+
+class Letter(NamedTuple):
+    """A dead letter: what could not be stored, with all that somebody needs to mend it.
+
+    `entries` is its weight in the books; `payload` holds the first 64 KiB of what was `size` bytes long.
+    """
+
+    kind: Kind
+    code: str
+    detail: str
+    device_id: str | None
+    user_id: int | None
+    topic: str
+    received_ns: int
+    entries: int
+    payload: bytes
+    size: int
+    sha256: str
+    paths: bytes  # JSON [[path, code], …]
+
+    @classmethod
+    def of(
+        cls, kind: Kind, flaws: Sequence[Flaw], delivery: Delivery, owner: tuple[str | None, int | None]
+    ) -> "Letter":
+        """A letter for what was refused of one delivery; its code is that of the first flaw."""
+        first = flaws[0]
+        paths = orjson.dumps([(flaw.path, flaw.code) for flaw in flaws if flaw.path])
+        digest = sha256(delivery.payload).hexdigest()
+        kept = delivery.payload[:KEPT_PAYLOAD]
+        size = len(delivery.payload)
+        return cls(
+            kind, first.code, first.detail, *owner, delivery.topic, delivery.received_ns, 0, kept, size, digest, paths
+        )
+
+
+@dataclass(slots=True)
+class Group:
+    """Filled by the acceptor, written by the outbox, acknowledged by the pipeline."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
+    size: int = 0
+    status: list[DeviceStatus] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    registered: list[str] = field(default_factory=list)
+    counts: Moves = field(default_factory=Counter)
+
+    def add_readings(self, readings: list[Reading]) -> None:
+        """Take the readings of one message, encoded here and nowhere else."""
+        piece = encode_readings(readings)[1:-1]
+        self.readings += readings
+        self.pieces.append(piece)
+        self.size += len(piece) + 1
+
+    def count_commit(self, accepted: int, refused: int) -> None:
+        """Entries of one message: so many go to the spool, so many to the dead letters."""
+        counts = self.counts
+        counts["received"] += accepted + refused
+        counts["spooled"] += accepted
+        counts["dead_lettered"] += refused
+
+    def add_letter(self, letter: Letter) -> None:
+        self.letters.append(letter)
+        self.size += len(letter.payload)
+
+    @property
+    def body(self) -> bytes:
+        """The one encoding of all its readings."""
+        return b"[" + b",".join(self.pieces) + b"]"
+
+    @property
+    def full(self) -> bool:
+        return self.size >= MAX_BYTES or len(self.readings) >= MAX_READINGS
+
+    def acknowledge(self) -> None:
+        """Tell every device, in the order in which they spoke. Only after the commit."""
+        for delivery in self.deliveries:
+            delivery.ack()
+
+
+def refused_reading(reading: Reading, reason: str) -> Letter:
+    """A letter for a reading that the store will never take: our own encoding of it, so that it can be driven again."""
+    payload = encode_readings([reading])
+    return Letter(
+        "reading",
+        "store_refused",
+        reason[:1024],
+        reading.device_id,
+        reading.user_id,
+        "",
+        reading.ts_ns,
+        1,
+        payload[:KEPT_PAYLOAD],
+        len(payload),
+        sha256(payload).hexdigest(),
+        b"[]",
+    )

@@ -1,0 +1,222 @@
+"""The outbox's file: every SQL statement of it, each a function of the one thread that owns the connection."""
+
+import fcntl
+import os
+import secrets
+import sqlite3
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import orjson
+
+from services.ingest import backlog
+from services.ingest.backlog import RegistryRow
+from services.ingest.books import COLUMNS, Moves, Recount
+from services.ingest.errors import OutboxDamaged
+from services.ingest.group import Group, Letter
+from services.ingest.latest import Latest
+from shared.process import ExitCode, Refusal
+from shared.readings import DeviceStatus, Reading, decode_readings
+
+_SCHEMA: Final = f"""
+CREATE TABLE IF NOT EXISTS meta (epoch TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS spool (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- one row = one group = one announcement
+    entries INTEGER NOT NULL,
+    committed_ns INTEGER NOT NULL,
+    crc INTEGER NOT NULL,                   -- of body and status
+    body BLOB NOT NULL,                     -- the one encoding of its readings
+    status BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS dead (
+    letter INTEGER PRIMARY KEY AUTOINCREMENT,
+    moved INTEGER NOT NULL DEFAULT 0,       -- the relational database has it
+    kind TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL, device_id TEXT, user_id INTEGER, topic TEXT NOT NULL,
+    received_ns INTEGER NOT NULL, entries INTEGER NOT NULL, payload BLOB NOT NULL, size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL, paths BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS dead_to_move ON dead (letter) WHERE moved = 0;
+CREATE TABLE IF NOT EXISTS books ({", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in COLUMNS)});
+"""
+_ADD_LETTER: Final = f"INSERT INTO dead ({', '.join(Letter._fields)}) VALUES ({', '.join('?' * len(Letter._fields))})"
+_SET_BOOKS: Final = f"UPDATE books SET {', '.join(f'{name} = ?' for name in COLUMNS)}"
+
+
+class Opened(NamedTuple):
+    """What the file says of itself: `stored_seq` is the newest row with nothing older left."""
+
+    epoch: str
+    last_seq: int
+    stored_seq: int
+    books: Moves
+
+
+class Written(NamedTuple):
+    """`seq` is None for a group that has nothing to announce; `used_bytes` counts pages in use, not the file's size."""
+
+    seq: int | None
+    committed_ns: int
+    books: Moves
+    used_bytes: int
+
+
+class SpoolRow(NamedTuple):
+    seq: int
+    entries: int
+    committed_ns: int
+    readings: list[Reading]
+    status: list[DeviceStatus]
+
+
+class Completion(NamedTuple):
+    """The store has answered for these rows: `entries` in all, of which `letters` were refused."""
+
+    seqs: Sequence[int]
+    entries: int
+    letters: Sequence[Letter] = ()
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[Callable[..., sqlite3.Cursor]]:
+    """All or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection.execute
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # some errors have rolled back already
+            connection.execute("ROLLBACK")
+        raise
+
+
+class OutboxFile:
+    """Not safe to share: every call on the one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = -1
+        self.connection: sqlite3.Connection
+        self._books: Moves = Counter()
+
+    def open(self) -> Opened:
+        """Raise Refusal when another process has the file, OutboxDamaged when it can't be read."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self._path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Refusal(
+                f"{self._path.parent} is in use by another telemetrio: stop it, or give this one its own directory "
+                "(--data-dir, TELEMETRIO_DATA_DIR)",
+                ExitCode.WRONG_SETTINGS,
+            ) from error
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
+        self.connection = connection
+        try:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # counts only before the first table
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")  # COMMIT returns after the fsync: the promise rests on this
+            connection.executescript(_SCHEMA + backlog.SCHEMA)
+            return self._read_meta()
+        except sqlite3.DatabaseError as error:
+            raise OutboxDamaged(f"{self._path}: {error}") from error
+
+    def _read_meta(self) -> Opened:
+        execute = self.connection.execute
+        if execute("SELECT count(*) FROM meta").fetchone()[0] == 0:
+            execute("INSERT INTO meta VALUES (?)", (secrets.token_hex(8),))
+            execute("INSERT INTO books DEFAULT VALUES")
+        epoch = execute("SELECT epoch FROM meta").fetchone()[0]
+        last = execute("SELECT seq FROM sqlite_sequence WHERE name = 'spool'").fetchone()
+        first_left = execute("SELECT min(seq) FROM spool").fetchone()[0]
+        row = execute(f"SELECT {', '.join(COLUMNS)} FROM books").fetchone()
+        self._books = Counter(dict(zip(COLUMNS, row, strict=True)))
+        last_seq = last[0] if last else 0
+        return Opened(epoch, last_seq, last_seq if first_left is None else first_left - 1, Counter(self._books))
+
+    def write(
+        self,
+        group: Group,
+        latest: Mapping[str, Latest],
+        registered: Iterable[RegistryRow],
+        completions: Sequence[Completion],
+    ) -> Written:
+        """One transaction, all or nothing."""
+        books = Counter(self._books)
+        committed_ns = time.time_ns()
+        with transaction(self.connection) as execute:
+            seq = None
+            if group.readings or group.status:
+                body, status = group.body, orjson.dumps([tuple(status) for status in group.status])
+                row = (len(group.readings), committed_ns, zlib.crc32(status, zlib.crc32(body)), body, status)
+                seq = execute("INSERT INTO spool VALUES (NULL, ?, ?, ?, ?, ?)", row).lastrowid
+            self.connection.executemany(_ADD_LETTER, group.letters)
+            backlog.add(self.connection, latest, registered)
+            books.update(group.counts)
+            self._complete(completions, books)
+        self._books = books
+        return Written(seq, committed_ns, Counter(books), self.used_bytes())
+
+    def flush(self, completions: Sequence[Completion]) -> Moves:
+        """Completions that no commit has taken along."""
+        books = Counter(self._books)
+        with transaction(self.connection):
+            self._complete(completions, books)
+        self._books = books
+        return Counter(books)
+
+    def _complete(self, completions: Sequence[Completion], books: Moves) -> None:
+        """Delete what the store has, in the open transaction, and move the books with it."""
+        for completion in completions:
+            refused = sum(letter.entries for letter in completion.letters)
+            self.connection.executemany("DELETE FROM spool WHERE seq = ?", [(seq,) for seq in completion.seqs])
+            self.connection.executemany(_ADD_LETTER, completion.letters)
+            books["spooled"] -= completion.entries
+            books["stored"] += completion.entries - refused
+            books["dead_lettered"] += refused
+        self.connection.execute(_SET_BOOKS, [books[name] for name in COLUMNS])
+
+    def used_bytes(self) -> int:
+        one = self.connection.execute
+        pages = one("PRAGMA page_count").fetchone()[0] - one("PRAGMA freelist_count").fetchone()[0]
+        return int(pages * one("PRAGMA page_size").fetchone()[0])
+
+    def rows(self, after: int, max_entries: int) -> list[SpoolRow]:
+        """Rows after a seq, in order, up to so many entries (one row at least); raises OutboxDamaged for a bad one."""
+        found: list[SpoolRow] = []
+        total = 0
+        cursor = self.connection.execute(
+            "SELECT seq, entries, committed_ns, crc, body, status FROM spool WHERE seq > ? ORDER BY seq LIMIT 1000",
+            (after,),
+        )
+        for seq, entries, committed_ns, crc, body, status in cursor:
+            if found and total + entries > max_entries:
+                break
+            if zlib.crc32(status, zlib.crc32(body)) != crc:
+                raise OutboxDamaged(f"{self._path}: the checksum of row {seq} doesn't hold")
+            statuses = [DeviceStatus(*each) for each in orjson.loads(status)]
+            found.append(SpoolRow(seq, entries, committed_ns, decode_readings(body), statuses))
+            total += entries
+        cursor.close()
+        return found
+
+    def recount(self) -> Recount:
+        """Count the rows themselves, in one snapshot with the books."""
+        row = self.connection.execute(
+            "SELECT (SELECT total(entries) FROM spool), (SELECT total(entries) FROM dead), "
+            f"{', '.join(COLUMNS)} FROM books"
+        ).fetchone()
+        return Recount(Counter(dict(zip(COLUMNS, row[2:], strict=True))), int(row[0]), int(row[1]))
+
+    def vacuum(self) -> None:
+        """Give free pages back to the disk, a thousand at a time (executescript: execute would free one)."""
+        self.connection.executescript("PRAGMA incremental_vacuum(1000)")
+
+    def close(self) -> None:
+        self.connection.close()
+        os.close(self._lock)

@@ -1,0 +1,72 @@
+"""THE flow, on one page: receive → judge → commit (fsync) → acknowledge → announce → write to the store.
+
+Order is everything here. A delivery is acknowledged only when what became of it is on disk; it is announced only then;
+and it is deleted only when the store has it. Any step may be cut off at any moment: the next run goes on from the file.
+"""
+
+import structlog
+
+from services.ingest.acceptor import Acceptor
+from services.ingest.announcer import Announcer
+from services.ingest.delivery import Intake
+from services.ingest.errors import OutboxFull
+from services.ingest.group import Group
+from services.ingest.latest import LatestBoard
+from services.ingest.mirror import Mirror
+from services.ingest.outbox import Outbox
+from services.ingest.registry import Registry
+from services.ingest.writer import Writer
+from shared.readings import ReadingBatch
+
+log = structlog.get_logger()
+
+
+class Pipeline:
+    """One task: groups are committed one after the other; while one commits, the next gathers in the intake."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of the flow, each once
+        self,
+        intake: Intake,
+        acceptor: Acceptor,
+        registry: Registry,
+        latest: LatestBoard,
+        outbox: Outbox,
+        announcer: Announcer,
+        writer: Writer,
+        mirror: Mirror,
+    ) -> None:
+        self._intake = intake
+        self._acceptor = acceptor
+        self._registry = registry
+        self._latest = latest
+        self._outbox = outbox
+        self._announcer = announcer
+        self._writer = writer
+        self._mirror = mirror
+
+    async def run(self) -> None:
+        """Take deliveries until cancelled; each is acknowledged once it is on disk, whatever became of it."""
+        while True:
+            deliveries = await self._intake.take()
+            for group in self._acceptor.groups(deliveries):
+                batch = await self._commit(group)
+                group.acknowledge()
+                if batch is not None:
+                    self._announcer.announce(batch)
+                    self._writer.take(batch)
+                self._mirror.wake()
+
+    async def _commit(self, group: Group) -> ReadingBatch | None:
+        """Try until there is room: nothing is acknowledged meanwhile, and the broker stops reading."""
+        changed = self._latest.merged(group)
+        registered = [self._registry.row(device_id) for device_id in group.registered]
+        while True:
+            try:
+                batch = await self._outbox.commit(group, changed, registered)
+            except OutboxFull as full:
+                log.warning("outbox_full", reason=str(full))
+                await self._outbox.room(full)
+            else:
+                self._latest.apply(changed)
+                self._registry.announce(group.registered)
+                return batch

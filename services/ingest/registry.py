@@ -1,0 +1,72 @@
+"""Who a device is: its owner and its profile, from a copy that is there when the relational database is not."""
+
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple
+
+from services.ingest.backlog import RegistryRow
+from shared.profiles import PROFILES, Profile
+
+LOCAL_ADMIN: Final = 1
+
+
+class Device(NamedTuple):
+    """What ingest must know of a device to judge its messages."""
+
+    user_id: int
+    profile: Profile
+    disabled: bool = False
+
+
+class Registry:
+    """Device id → Device. Unknown devices are registered to the local admin, or refused."""
+
+    def __init__(self, unknown_devices: Literal["register", "refuse"], default_profile: str) -> None:
+        self._devices: dict[str, Device] = {}
+        self._uncommitted: set[str] = set()
+        self._pending: dict[str, None] = {}
+        self._newcomer = Device(LOCAL_ADMIN, PROFILES[default_profile]) if unknown_devices == "register" else None
+
+    def find(self, device_id: str) -> Device | None:
+        return self._devices.get(device_id)
+
+    def register(self, device_id: str) -> Device | None:
+        """Make an unknown device known, where the settings allow it; the caller has it written down."""
+        if self._newcomer is not None:
+            self._devices[device_id] = self._newcomer
+            self._uncommitted.add(device_id)
+        return self._newcomer
+
+    def learn(self, rows: Iterable[RegistryRow]) -> None:
+        """Take what a copy, or the relational database, says."""
+        for device_id, user_id, profile, disabled in rows:
+            known = PROFILES.get(profile)
+            if known is not None:
+                self._devices[device_id] = Device(user_id, known, disabled)
+
+    def replace(self, rows: Iterable[RegistryRow]) -> None:
+        """Take the relational database's word for everything but the devices that it has yet to hear of."""
+        kept = {device_id: self._devices[device_id] for device_id in (*self._pending, *self._uncommitted)}
+        self._devices.clear()
+        self.learn(rows)
+        self._devices.update(kept)
+
+    def row(self, device_id: str) -> RegistryRow:
+        device = self._devices[device_id]
+        return device_id, device.user_id, device.profile.name, device.disabled
+
+    def announce(self, device_ids: Iterable[str]) -> None:
+        """These are on disk now: the relational database is to hear of them."""
+        for device_id in device_ids:
+            self._pending[device_id] = None
+            self._uncommitted.discard(device_id)
+
+    @property
+    def pending(self) -> list[str]:
+        return list(self._pending)
+
+    def announced(self, device_ids: Iterable[str]) -> None:
+        for device_id in device_ids:
+            self._pending.pop(device_id, None)
+
+    def __len__(self) -> int:
+        return len(self._devices)

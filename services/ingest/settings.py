@@ -1,0 +1,25 @@
+"""What ingest can be told from outside."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+class IngestSettings(ServiceSettings):
+    """Read by `telemetrio up` and `telemetrio ingest`; see docs/settings.md."""
+
+    source: str = Field(
+        "ingest",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        description="This worker's stable, unique name; each has a data directory of its own.",
+    )
+    unknown_devices: Literal["register", "refuse"] = Field(
+        "refuse", description="What becomes of a device that nobody has added. `telemetrio up` registers it."
+    )
+    max_age_s: float | None = Field(None, gt=0, description="Readings older than this are refused. Empty: none are.")
+    max_ahead_s: float = Field(300.0, ge=0, description="Readings further in the future than this are refused.")
+    max_outbox_mib: int = Field(2048, ge=32, description="Above this, devices are not acknowledged until it drains.")
+    min_free_disk_mib: int = Field(256, ge=0, description="Below this, devices are not acknowledged.")
+    max_dead_letters_mib: int = Field(512, ge=1, description="Above this, of a new letter only a count is kept.")
