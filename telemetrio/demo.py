@@ -1,0 +1,61 @@
+"""`--demo`: a handful of devices that live in the same process, and speak real MQTT to its broker."""
+
+import asyncio
+import math
+import random
+import time
+from typing import Final, NamedTuple
+
+import aiomqtt
+import orjson
+
+from shared.topics import data_topic, status_topic
+
+_EVERY_S: Final = 1.0
+
+
+class DemoDevice(NamedTuple):
+    """A place with a climate of its own; `period_s` is how long its day takes."""
+
+    device_id: str
+    temperature: float
+    humidity: float
+    period_s: float
+
+
+DEVICES: Final = (
+    DemoDevice("demo-greenhouse", 26.0, 72.0, 240.0),
+    DemoDevice("demo-living-room", 21.5, 45.0, 420.0),
+    DemoDevice("demo-cellar", 12.0, 64.0, 900.0),
+    DemoDevice("demo-roof", 8.0, 58.0, 180.0),
+    DemoDevice("demo-server-rack", 31.0, 30.0, 90.0),
+)
+
+
+def reading(device: DemoDevice, now_s: float, noise: random.Random) -> dict[str, float]:
+    """One sample (°C, %, hPa): a slow wave with a little noise."""
+    phase = 2 * math.pi * now_s / device.period_s
+    return {
+        "temperature": round(device.temperature + 2.5 * math.sin(phase) + noise.gauss(0, 0.08), 2),
+        "humidity": round(device.humidity - 6 * math.sin(phase) + noise.gauss(0, 0.3), 1),
+        "pressure": round(1013.25 + 4 * math.sin(now_s / 1800) + noise.gauss(0, 0.05), 2),
+    }
+
+
+async def run_demo(mqtt_port: int) -> None:
+    """Publish until cancelled, once a second for each device, at moments spread over that second."""
+    async with asyncio.TaskGroup() as group:
+        for position, device in enumerate(DEVICES):
+            delay_s = _EVERY_S * position / len(DEVICES)
+            group.create_task(_live(device, mqtt_port, delay_s), name=device.device_id)
+
+
+async def _live(device: DemoDevice, mqtt_port: int, delay_s: float) -> None:
+    noise = random.Random(device.device_id)  # noqa: S311 - weather, not secrets
+    gone = aiomqtt.Will(status_topic(device.device_id), "offline", qos=1, retain=True)
+    await asyncio.sleep(delay_s)
+    async with aiomqtt.Client("127.0.0.1", mqtt_port, identifier=device.device_id, will=gone, keepalive=30) as client:
+        await client.publish(status_topic(device.device_id), "online", qos=1, retain=True)
+        while True:
+            await client.publish(data_topic(device.device_id), orjson.dumps(reading(device, time.time(), noise)), qos=1)
+            await asyncio.sleep(_EVERY_S)

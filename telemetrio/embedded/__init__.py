@@ -1,0 +1,5 @@
+"""The MQTT broker of `telemetrio up`: amqtt in this process, subclassed where its defaults break our promises."""
+
+from telemetrio.embedded.embedded import BrokerStats, EmbeddedBroker
+
+__all__ = ["BrokerStats", "EmbeddedBroker"]

@@ -1,0 +1,155 @@
+"""`telemetrio up`: broker, ingest, api and realtime in one process, on one loop, with nothing else installed."""
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
+
+from services.api.app import create_app
+from services.api.settings import ApiSettings
+from services.ingest.announcer import DirectAnnouncer
+from services.ingest.assembly import Ingest, Surroundings, open_ingest
+from services.ingest.settings import IngestSettings
+from services.realtime.app import Realtime
+from services.realtime.latest import LatestTable
+from services.realtime.settings import RealtimeSettings
+from shared.database.engine import open_engine
+from shared.database.migrations.upgrade import upgrade
+from shared.database.registry import ensure_local_admin
+from shared.gate import ASGI3, Gate
+from shared.health import Health
+from shared.process import Part, run_parts
+from shared.settings import read_settings
+from shared.timeseries.sqlite import SqliteStore
+from telemetrio import __version__
+from telemetrio.demo import run_demo
+from telemetrio.embedded import EmbeddedBroker
+from telemetrio.embedded.listeners import listening_sockets
+from telemetrio.settings import UpSettings, refuse_unknown
+from telemetrio.web import ByPath, port_taken, serve_web
+
+WEB_DIR: Final = Path(__file__).parent / "web"
+
+
+class AllSettings(NamedTuple):
+    """Of the process and of all three services."""
+
+    up: UpSettings
+    ingest: IngestSettings
+    api: ApiSettings
+    realtime: RealtimeSettings
+
+
+def read_all(**flags: Any) -> AllSettings:
+    """Read everything at once, so that a slip is found before any I/O; raises Refusal."""
+    refuse_unknown()
+    own = read_settings(UpSettings, **flags)
+    same = {"data_dir": own.data_dir}
+    # here an unknown device is made welcome, unless the operator says otherwise
+    welcome = None if "TELEMETRIO_UNKNOWN_DEVICES" in os.environ else "register"
+    return AllSettings(
+        own,
+        read_settings(IngestSettings, unknown_devices=welcome, **same),
+        read_settings(ApiSettings, **same),
+        read_settings(RealtimeSettings, **same),
+    )
+
+
+async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) -> None:
+    """Run until `stop`; prints the ready line once all of it listens. Raises Refusal for what somebody must mend."""
+    async with AsyncExitStack() as stack:
+        web = _listen(stack, settings.up)
+        system = await _open(stack, settings)
+        broker = await _start_broker(system.ingest, settings.up)
+        stack.push_async_callback(broker.stop)
+        parts = [*system.ingest.parts, Part("realtime", system.realtime.run), Part("broker", partial(_hold, broker))]
+        if demo:
+            parts.append(Part("demo", partial(run_demo, broker.ports[0])))
+        drained = partial(_drained, stop, system.realtime)
+        parts.append(Part("server", partial(serve_web, system.app, web, drained), drains=True))
+        _say_ready(settings.up, web, broker)
+        await run_parts(parts, stop)
+
+
+class System(NamedTuple):
+    """What `_open` put together."""
+
+    app: Gate
+    ingest: Ingest
+    realtime: Realtime
+
+
+async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
+    """Open files and databases and build the apps from them; `stack` closes them in reverse."""
+    health = Health()
+    settings.up.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings.up.database)
+    stack.push_async_callback(engine.dispose)
+    await upgrade(engine)
+    async with engine.begin() as connection:
+        await ensure_local_admin(connection, time.time_ns())
+    store = SqliteStore(settings.up.data_dir / "readings.db")
+    stack.push_async_callback(store.close)
+    await store.open()
+    realtime = Realtime(settings.realtime, LatestTable(engine))
+    around = Surroundings(engine, store, DirectAnnouncer(realtime.publish), health)
+    ingest = await open_ingest(stack, settings.ingest, around)
+    api = create_app(settings.api, engine, store, health, version=__version__, web_dir=WEB_DIR)
+    app = Gate(
+        ByPath(cast("ASGI3", api), {"/ws": realtime.asgi_ws, "/socket.io": realtime.asgi_socketio}),
+        allowed_hosts=settings.api.allowed_hosts,
+        cors_origins=settings.api.cors_origins,
+    )
+    return System(app, ingest, realtime)
+
+
+def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.socket]:
+    try:
+        sockets = listening_sockets(settings.hosts, settings.port)
+    except OSError as error:
+        raise port_taken(error, settings.port, "--port") from error
+    for each in sockets:
+        stack.callback(each.close)
+    return sockets
+
+
+async def _start_broker(ingest: Ingest, settings: UpSettings) -> EmbeddedBroker:
+    broker = EmbeddedBroker(ingest.intake, hosts=settings.hosts, port=settings.mqtt_port)
+    try:
+        await broker.start()
+    except OSError as error:
+        raise port_taken(error, settings.mqtt_port, "--mqtt-port") from error
+    return broker
+
+
+async def _hold(broker: EmbeddedBroker) -> None:
+    """Keep the broker until it is cancelled: it ends before the pipeline does, so that what it took is acknowledged."""
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        await broker.stop()
+
+
+async def _drained(stop: asyncio.Event, realtime: Realtime) -> None:
+    await stop.wait()
+    await realtime.drain()
+
+
+def _say_ready(settings: UpSettings, web: Sequence[socket.socket], broker: EmbeddedBroker) -> None:
+    """Tell people and scripts, on standard output, that everything listens and what to do next."""
+    host = "127.0.0.1" if settings.host == "localhost" else settings.host
+    shown = f"[{host}]" if ":" in host else host
+    mqtt_port = broker.ports[0]
+    sys.stdout.write(
+        f"ready http://{shown}:{web[0].getsockname()[1]} mqtt://{shown}:{mqtt_port}\n"
+        f"data  {settings.data_dir.absolute()}\n"
+        f"try   mosquitto_pub -h {host} -p {mqtt_port} -t iot/devices/test_device/data "
+        """-m '{"temperature": 23.5, "humidity": 55, "pressure": 1013.25}'\n"""
+    )
+    sys.stdout.flush()

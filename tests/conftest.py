@@ -1,0 +1,28 @@
+"""What every test may ask for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.peers.system import System
+
+pytest_plugins = ["tests.peers.plugin"]
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    """A running `telemetrio up` of this test's own, stopped by its pid afterwards."""
+    running = System(tmp_path / "data")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One `telemetrio up` for a whole file of tests that keep out of each other's way by device names."""
+    running = System(tmp_path_factory.mktemp("shared") / "data")
+    running.start()
+    yield running
+    running.stop()

@@ -1,0 +1,48 @@
+"""`telemetrio simulate` and `telemetrio bench up` run as a user runs them, in small."""
+
+import subprocess
+import sys
+
+from rich.console import Console
+
+from telemetrio.bench import bench_up, usage
+from tests.peers.system import System
+
+
+def test_simulate_reports_nothing_lost(shared_system: System) -> None:
+    """A second of 200 messages with some bad ones: all acknowledged, good ones stored once, exit code 0."""
+    command = [sys.executable, "-m", "telemetrio", "simulate", "--devices", "20", "--rate", "200", "--seconds", "1"]
+    command += ["--bad", "5%", "--mqtt-port", str(shared_system.mqtt_port)]
+    command += ["--port", shared_system.http.rpartition(":")[2]]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    rows = {line.split()[0]: line.split()[1] for line in ended.stdout.splitlines() if line.strip()}
+    assert (rows["sent"], rows["acknowledged"]) == ("200", "200")
+    assert (rows["lost"], rows["doubled"]) == ("0", "0")
+    assert int(rows["stored"]) > 150
+
+
+def test_simulate_without_a_server_says_what_to_start() -> None:
+    """One sentence and an exit code, no traceback."""
+    command = [sys.executable, "-m", "telemetrio", "simulate", "--port", "9", "--mqtt-port", "9", "--seconds", "1"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "telemetrio up" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+async def test_bench_up_measures_and_cleans_up_after_itself() -> None:
+    """A small run gives every figure, and leaves no process behind."""
+    figures = await bench_up(messages=2_000, connections=5, seconds=1.0, console=Console(quiet=True))
+    shown = {figure.name: figure.value for figure in figures}
+    assert {"time to ready", "idle memory", "CPU at 1,000 msg/s", "most messages a second", "time to stop"} <= set(
+        shown
+    )
+    assert "exit code 0" in shown["time to stop"]
+
+
+def test_usage_is_the_operating_systems_own_account(shared_system: System) -> None:
+    """CPU and memory of another process, as /proc has them."""
+    seen = usage(shared_system.pid)
+    assert seen.cpu_s > 0
+    assert 20 < seen.resident_mb <= seen.peak_mb < 1_000

@@ -1,0 +1,48 @@
+"""`@pytest.mark.peer("mosquitto")`: without its peer a test is left out and counted; --require-peers: an error."""
+
+from collections import Counter
+
+import pytest
+
+from tests.peers.programs import PEERS, mend
+
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("telemetrio")
+    group.addoption("--require-peers", action="store_true", help="a missing peer is an error, before any test runs")
+    group.addoption("--faults-long", action="store_true", help="faults last as long as written, not 15 s")
+
+
+@pytest.fixture
+def faults_long(request: pytest.FixtureRequest) -> bool:
+    """Whether outages last as long as docs/operations.md says, or the quick form's 15 s."""
+    return bool(request.config.getoption("--faults-long"))
+
+
+def missing_peers(item: pytest.Item) -> list[str]:
+    names = [name for mark in item.iter_markers("peer") for name in mark.args]
+    unknown = [name for name in names if name not in PEERS]
+    if unknown:
+        raise pytest.UsageError(f"{item.nodeid}: no peer is called {', '.join(unknown)}; there are {', '.join(PEERS)}")
+    return sorted({name for name in names if PEERS[name]() is None})
+
+
+# last, so that only what -k and -m left is asked for its peers
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    missing = {item: missing_peers(item) for item in items}
+    lacking = [item for item in items if missing[item]]
+    counted = config.stash.setdefault(LEFT_OUT, Counter())
+    counted.update(name for item in lacking for name in missing[item])
+    if lacking and config.getoption("--require-peers"):
+        raise pytest.UsageError(f"--require-peers: missing {', '.join(f'{name} ({mend(name)})' for name in counted)}")
+    config.hook.pytest_deselected(items=lacking)
+    items[:] = [item for item in items if not missing[item]]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for name, tests in sorted(config.stash.get(LEFT_OUT, Counter()).items()):
+        plural = "" if tests == 1 else "s"
+        terminalreporter.write_line(f"left out: {tests} test{plural}, no {name} ({mend(name)})", yellow=True)

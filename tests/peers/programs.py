@@ -1,0 +1,58 @@
+"""Every peer that a test may name, and how each is found on this machine."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+# Debian's servers lie outside an ordinary user's PATH.
+SEARCHED: Final = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/sbin"])
+
+
+def program(name: str) -> Callable[[], Path | None]:
+    def look() -> Path | None:
+        found = shutil.which(name, path=SEARCHED)
+        return Path(found) if found else None
+
+    return look
+
+
+def postgres() -> Path | None:
+    """The newest one: Debian keeps each version in a folder of its own."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[4]))
+    return versions[-1] if versions else program("postgres")()
+
+
+def node() -> Path | None:
+    """The machine's, else the one that building the dashboard put into the environment."""
+    beside = Path(sys.executable).with_name("node")
+    return program("node")() or (beside if beside.exists() else None)
+
+
+def file(path: str) -> Callable[[], Path | None]:
+    def look() -> Path | None:
+        return ROOT / path if (ROOT / path).exists() else None
+
+    return look
+
+
+PEERS: Final[dict[str, Callable[[], Path | None]]] = {
+    "mosquitto": program("mosquitto"),
+    "mosquitto_pub": program("mosquitto_pub"),
+    "influxd": program("influxd"),
+    "postgres": postgres,
+    "nginx": program("nginx"),
+    "chromium": program("chromium"),
+    "node": node,
+    "dashboard": file("telemetrio/web/index.html"),
+    "socketio_client": file("frontend/node_modules/socket.io-client/dist"),
+}
+BUILT: Final = frozenset({"node", "dashboard", "socketio_client"})
+
+
+def mend(name: str) -> str:
+    """Which script brings it."""
+    return "scripts/test builds it" if name in BUILT else "scripts/peers installs it"
