@@ -11,6 +11,7 @@ from hypercorn.config import Config
 
 from shared.gate import ASGI3, Receive, Scope, Send
 from shared.process import ExitCode, Refusal
+from telemetrio.embedded.listeners import BACKLOG
 
 _USUAL_HOLDERS: Final = {
     5000: "on a Mac often AirPlay Receiver, elsewhere another Flask or telemetrio",
@@ -51,6 +52,7 @@ async def serve_web(app: ASGI3, sockets: Sequence[socket.socket], drained: Calla
     config.accesslog = None
     config.errorlog = "-"
     config.loglevel = "WARNING"
-    config.websocket_max_message_size = 64 * 1024
+    config.websocket_max_message_size = 128 * 1024  # realtime says at 64 KiB what was too large
+    config.backlog = BACKLOG
     config.include_server_header = False
     await serve(app, config, shutdown_trigger=drained)  # type: ignore[arg-type] # its own TypedDicts for ASGI

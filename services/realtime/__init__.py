@@ -1,0 +1,1 @@
+"""Fans committed readings out to browsers. Start at hub.py."""

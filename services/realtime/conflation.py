@@ -1,0 +1,131 @@
+"""What is left for a client that can't keep up: the newest value of each device and metric, and what that cost."""
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
+
+import orjson
+
+from services.realtime.frames import readings_frame
+
+MAX_NAMED_DEVICES: Final = 1_000
+
+# what an entry of a device with its names, and a metric in it, take besides their texts
+_ENTRY_BYTES: Final = 160
+_METRIC_BYTES: Final = 24
+
+
+class _Kept:
+    """The metrics of one reading that no newer reading of its device has."""
+
+    __slots__ = ("bytes", "values", "whole")
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+        self.whole = True
+        self.bytes = _size(values)
+
+    def without(self, names: AbstractSet[str]) -> "_Kept":
+        left = _Kept({name: value for name, value in self.values.items() if name not in names})
+        left.whole = False
+        return left
+
+
+class Conflated:
+    """Readings merged per device, measurement and metric by their own time; `since`: the cursor before all of them."""
+
+    def __init__(self, since: str) -> None:
+        self._since = since
+        self._kept: dict[tuple[str, str], dict[str, _Kept]] = {}
+        self._devices: set[str] = set()
+        self._oldest = ""
+        self._newest = ""
+        self.dropped = 0
+        self.cursor = since
+        self.bytes = 0
+
+    def add(self, rows: Iterable[dict[str, Any]], cursor: str) -> None:
+        """`rows`: readings as clients see them, in order; they are not changed. `cursor`: the place behind them."""
+        self.cursor = cursor
+        for row in rows:
+            self._add(row["device_id"], row["measurement"], row["timestamp"], row["values"])
+
+    def frames(self) -> list[str]:
+        """A `gap`, if anything was dropped, and what is kept. The gap comes first: it explains what follows."""
+        texts = [
+            orjson.dumps(
+                {"device_id": device_id, "timestamp": timestamp, "measurement": measurement, "values": kept.values}
+            ).decode()
+            for (device_id, measurement), times in self._kept.items()
+            for timestamp, kept in sorted(times.items())
+        ]
+        readings = readings_frame(self.cursor, ",".join(texts))
+        return [self._gap(), readings] if self.dropped else [readings]
+
+    def _gap(self) -> str:
+        devices: Any = sorted(self._devices) if len(self._devices) <= MAX_NAMED_DEVICES else "*"
+        return orjson.dumps(
+            {
+                "type": "gap",
+                "devices": devices,
+                "since": self._since,
+                "from": self._oldest,
+                "to": self._newest,
+                "dropped": self.dropped,
+                "reason": "slow_client",
+            }
+        ).decode()
+
+    def _add(self, device_id: str, measurement: str, timestamp: str, values: dict[str, Any]) -> None:
+        times = self._kept.setdefault((device_id, measurement), {})
+        if len(times) == 1 and self._replace(device_id, times, timestamp, values):
+            return
+        arrived = _Kept(values)
+        same = times.pop(timestamp, None)
+        if same is not None:  # one identity, sent in parts: fields merge, the last wins
+            self.bytes -= same.bytes
+            arrived = _Kept({**same.values, **values})
+            arrived.whole = same.whole
+        for moment, kept in list(times.items()):
+            covered = kept.values.keys() & arrived.values.keys()
+            if covered and moment < timestamp:
+                self._drop(device_id, kept, moment)
+                self._keep(times, moment, kept.without(covered))
+            elif covered:
+                self._drop(device_id, arrived, timestamp)
+                arrived = arrived.without(covered)
+        self._keep(times, timestamp, arrived)
+
+    def _replace(self, device_id: str, times: dict[str, _Kept], timestamp: str, values: dict[str, Any]) -> bool:
+        """What nearly always happens: a newer reading with the same metrics takes the place of the one before."""
+        ((moment, kept),) = times.items()
+        if moment >= timestamp or kept.values.keys() != values.keys():
+            return False
+        self._drop(device_id, kept, moment)
+        del times[moment]
+        arrived = times[timestamp] = _Kept(values)
+        self.bytes += arrived.bytes - kept.bytes
+        return True
+
+    def _keep(self, times: dict[str, _Kept], moment: str, kept: _Kept) -> None:
+        """Put it in the place of what was kept of that moment; nothing is kept of a reading without a metric left."""
+        before = times.pop(moment, None)
+        self.bytes -= before.bytes if before else 0
+        if kept.values:
+            times[moment] = kept
+            self.bytes += kept.bytes
+
+    def _drop(self, device_id: str, kept: _Kept, timestamp: str) -> None:
+        if len(self._devices) <= MAX_NAMED_DEVICES:
+            self._devices.add(device_id)
+        self._newest = max(self._newest, timestamp)
+        if timestamp < self._oldest or not self._oldest:
+            self._oldest = timestamp
+        self.dropped += kept.whole
+
+
+def _size(values: dict[str, Any]) -> int:
+    size = _ENTRY_BYTES
+    for name, value in values.items():
+        size += _METRIC_BYTES + len(name) + (len(value) if isinstance(value, str) else 0)
+    return size

@@ -1,0 +1,14 @@
+"""What realtime can be told from outside."""
+
+from pydantic import Field
+
+from shared.settings import WebSettings
+
+
+class RealtimeSettings(WebSettings):
+    """Read by `telemetrio up` and `telemetrio realtime`; see docs/settings.md."""
+
+    coalesce_ms: float = Field(50.0, ge=0, le=1000, description="At most one frame per client in this time.")
+    heartbeat_s: float = Field(20.0, gt=0, description="A client that heard nothing for this long gets a heartbeat.")
+    mailbox_kib: int = Field(1024, ge=16, description="What may wait for one slow client before it is conflated.")
+    socketio_rate: int = Field(250, ge=1, description="Readings a second to one Socket.IO client; more are conflated.")

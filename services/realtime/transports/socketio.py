@@ -1,0 +1,158 @@
+"""Socket.IO for the seeds' frontends: every reading is an event `sensor_data`. The one file that knows python-socketio.
+
+The library has no types; what it hands over is Any here and nowhere else.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import orjson
+import socketio
+import structlog
+
+from services.realtime.protocol import MAX_MESSAGE_BYTES, Subscribe
+from services.realtime.session import Session, Transport
+from services.realtime.sessions import Sessions
+from services.realtime.transports.refusal import refuse
+from services.realtime.transports.severance import sever
+from shared.gate import Receive, Scope, Send
+
+log = structlog.get_logger()
+
+EVERYTHING: Final = Subscribe(type="subscribe", id=0, devices="*")
+_BURSTS_PER_S: Final = 10
+
+
+def events(frame: str) -> list[str]:
+    """A `readings` message as Socket.IO packets (`2["sensor_data",{…}]`); any other message is nothing to the seeds."""
+    if not frame.startswith('{"type":"readings"'):
+        return []
+    return [
+        "2"
+        + orjson.dumps(
+            (
+                "sensor_data",
+                {
+                    "measurement": row["measurement"],
+                    **row["values"],
+                    "device_id": row["device_id"],
+                    "timestamp": row["timestamp"],
+                },
+            )
+        ).decode()
+        for row in orjson.loads(frame)["readings"]
+    ]
+
+
+class SocketIoTransport:
+    """The three methods over one client, who is sent `rate` readings a second, and those only when it took the last."""
+
+    def __init__(self, server: Any, sid: str, rate: int) -> None:
+        self._server = server
+        self._sid = sid
+        self._engine_sid = server.manager.eio_sid_from_sid(sid, "/")
+        self._rate = rate
+        self._gone = asyncio.Event()
+
+    def gone(self) -> None:
+        """The client left: end its session, and the poll that the library would leave hanging."""
+        self._gone.set()
+        engine = self._server.eio.sockets.get(self._engine_sid)
+        if engine is not None:
+            engine.queue.put_nowait(None)
+
+    async def receive(self) -> None:
+        """Seed clients have nothing to say: wait until the client is gone."""
+        await self._gone.wait()
+
+    async def send(self, frame: str) -> None:
+        packets = events(frame)
+        burst = max(1, self._rate // _BURSTS_PER_S)
+        for begin in range(0, len(packets), burst):
+            await self._emit(packets[begin : begin + burst])
+
+    async def close(self, _code: int, _reason: str, /) -> None:
+        await self._server.disconnect(self._sid)
+
+    async def _emit(self, packets: list[str]) -> None:
+        engine = self._server.eio.sockets.get(self._engine_sid)
+        if engine is None:
+            return
+        await engine.queue.join()
+        for packet in packets:
+            # the engine's own send: the server's emit would encode for each client and make a task for each packet
+            await self._server.eio.send(self._engine_sid, packet)
+        await asyncio.sleep(len(packets) / self._rate)
+
+
+class SocketIoEndpoint:
+    """The ASGI app of `/socket.io`. Origins are the gate's business: the library's own check is off."""
+
+    def __init__(self, sessions: Sessions, open_session: Callable[[Transport], Session], rate: int) -> None:
+        quiet = logging.getLogger("socketio")  # a logger of its own would bring a handler along
+        self._sessions = sessions
+        self._open = open_session
+        self._rate = rate
+        self._server: Any = socketio.AsyncServer(
+            async_mode="asgi",
+            cors_allowed_origins=[],
+            always_connect=True,  # the connect handler starts the stream: CONNECT must be out before it
+            http_compression=False,
+            max_http_buffer_size=MAX_MESSAGE_BYTES,
+            logger=quiet,
+            engineio_logger=quiet,
+        )
+        self._app: Any = socketio.ASGIApp(self._server)
+        self._transports: dict[str, SocketIoTransport] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._requests: set[asyncio.Task[Any]] = set()
+        self._server.on("connect", self._connect)
+        self._server.on("disconnect", self._disconnect)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._sessions.draining and b"sid=" not in scope["query_string"]:
+            if scope["type"] == "websocket":
+                await receive()  # a server takes no answer before it
+            await refuse(scope, send, 503, "Restarting, come back in a moment")
+            return
+        request = cast("asyncio.Task[object]", asyncio.current_task())
+        self._requests.add(request)
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            sever(scope.get("client"))  # it hung when everything else had ended
+            raise
+        finally:
+            self._requests.discard(request)
+
+    async def drain(self, within_s: float) -> None:
+        """Once the sessions are ended: close the engine's connections, and cancel the requests that still hang."""
+        for engine in list(self._server.eio.sockets.values()):
+            await engine.close(wait=False)
+            engine.queue.put_nowait(None)  # ends its writer, which would wait for the next packet
+        if self._requests:
+            _, left = await asyncio.wait(set(self._requests), timeout=within_s)
+            for request in left:
+                request.cancel()
+        await self._server.shutdown()
+
+    async def _connect(self, sid: str, _environ: Any, _auth: Any) -> None:
+        transport = SocketIoTransport(self._server, sid, self._rate)
+        session = self._open(transport)
+        session.subscribe(EVERYTHING)
+        self._transports[sid] = transport
+        task = asyncio.create_task(self._sessions.serve(session), name=f"socketio_{sid}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def _disconnect(self, sid: str, _reason: Any = None) -> None:
+        transport = self._transports.pop(sid, None)
+        if transport is not None:
+            transport.gone()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("socketio_session_failed", task=task.get_name(), error=repr(error))
