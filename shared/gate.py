@@ -51,7 +51,7 @@ class Gate:
 
     def __init__(self, app: ASGI3, *, allowed_hosts: Collection[str], cors_origins: Collection[str]) -> None:
         self._app = app
-        self._hosts = frozenset(map(_host_name, allowed_hosts))
+        self._hosts = frozenset(map(host_name, allowed_hosts))
         if None in self._hosts:
             raise ValueError(f"TELEMETRIO_ALLOWED_HOSTS: names without blanks, IPv6 in brackets, not {allowed_hosts}")
         self._origins = frozenset(origin.lower().rstrip("/") for origin in cors_origins)
@@ -64,10 +64,13 @@ class Gate:
         origin = origins[0] if origins else None
         cors = origin if origin is not None and origin.lower() in self._origins else None
         answer = _Answer(scope, receive, send, cors)
-        if len(hosts) != 1 or _host_name(hosts[0]) not in self._hosts:
+        if len(hosts) != 1 or host_name(hosts[0]) not in self._hosts:
             await answer.refuse(421, "host_not_allowed", _unknown_host(hosts))
         elif self._foreign(origins, hosts[0]) and _guarded(scope):
             await answer.refuse(403, "origin_not_allowed", _foreign_origin(origins))
+        elif not scope.get("query_string", b"").isascii():
+            # Quart decodes it before any of its error handlers stands
+            await answer.refuse(400, "bad_query", "The query string must be percent-encoded")
         elif cors is not None and _is_preflight(scope):
             await answer.preflight()
         else:
@@ -139,7 +142,7 @@ def _values(scope: Scope, name: bytes) -> list[str]:
     return [value.decode("latin1") for key, value in scope["headers"] if key.lower() == name]
 
 
-def _host_name(host: str) -> str | None:
+def host_name(host: str) -> str | None:
     """`localhost:5000` → `localhost`; None for what is no host."""
     found = _HOST.fullmatch(host.strip())
     return found[1].lower().removesuffix(".") if found else None
@@ -147,7 +150,7 @@ def _host_name(host: str) -> str | None:
 
 def _guarded(scope: Scope) -> bool:
     # a page may not read a foreign GET without CORS, but a socket knows no such rule, and polling opens one
-    if scope["type"] == "websocket" or scope["path"].startswith("/socket.io"):
+    if scope["type"] == "websocket" or scope["path"].lstrip("/").startswith("socket.io"):
         return True
     return scope["method"] not in _SAFE_METHODS
 

@@ -1,0 +1,1 @@
+"""The HTTP API: devices, readings, books, dead letters, and the seeds' routes. Start at app.py."""

@@ -1,0 +1,1 @@
+"""The seeds' unversioned routes, to the letter: their frontends work unchanged."""

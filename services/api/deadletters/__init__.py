@@ -1,0 +1,1 @@
+"""What could not be stored, with its raw bytes and the reason."""

@@ -1,0 +1,80 @@
+"""GET /api/v1/dead-letters, one of them, and its raw bytes."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from quart import Blueprint, Response
+from quart_schema import document_querystring, document_response, tag
+
+from services.api.auth import Caller, guarded
+from services.api.deadletters import queries
+from services.api.deadletters.schemas import Letter, Letters, LettersQuery
+from services.api.encoding import reply
+from services.api.errors import NotFound
+from services.api.inputs import Query, query, row_id
+from services.api.resources import resources
+from shared.times import iso_ns
+
+routes = Blueprint("deadletters", __name__)
+
+_WHAT: Final = "Dead letter"
+_SHOWN_CHARACTERS: Final = 2_000
+
+
+@routes.get("/api/v1/dead-letters")
+@guarded()
+@tag(["dead letters"])
+@document_querystring(LettersQuery)
+@document_response(Letters)
+async def list_letters(caller: Caller) -> Response:
+    """What could not be stored and why, the newest first, a page at a time."""
+    asked = query(LettersQuery)
+    page, per_page, offset = asked.window()
+    wanted = queries.Filter(caller.tenants, asked.code, asked.device_id, asked.kind)
+    letters, total = await queries.page_of_letters(resources().engine, wanted, limit=per_page, offset=offset)
+    return reply({"data": [_letter(row) for row in letters], "total": total, "page": page, "per_page": per_page})
+
+
+@routes.get("/api/v1/dead-letters/<letter_id>")
+@guarded()
+@tag(["dead letters"])
+@document_querystring(Query)
+@document_response(Letter)
+async def one_letter(caller: Caller, letter_id: str) -> Response:
+    """One dead letter."""
+    query(Query)
+    return reply(_letter(await _found(caller, letter_id)))
+
+
+@routes.get("/api/v1/dead-letters/<letter_id>/raw")
+@guarded()
+@tag(["dead letters"])
+@document_querystring(Query)
+async def raw_letter(caller: Caller, letter_id: str) -> Response:
+    """The bytes that the device sent, as a download: its first 64 KiB."""
+    query(Query)
+    row = await _found(caller, letter_id)
+    # a payload is whatever a stranger sent: never shown by a browser, always saved
+    headers = {
+        "Content-Disposition": f'attachment; filename="dead-letter-{row["id"]}.bin"',
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
+    return Response(bytes(row["payload"]), headers=headers, content_type="application/octet-stream")
+
+
+async def _found(caller: Caller, letter_id: str) -> Mapping[str, Any]:
+    row = await queries.one_letter(resources().engine, row_id(letter_id, _WHAT), caller.tenants)
+    if row is None:
+        raise NotFound("Dead letter not found", "dead_letter_not_found")
+    return row
+
+
+def _letter(row: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("id", "kind", "code", "detail", "device_id", "topic", "entries", "payload_bytes", "sha256")
+    return {
+        **{name: row[name] for name in kept},
+        "received_at": iso_ns(row["received_ns"]),
+        "payload_text": bytes(row["payload"]).decode("utf-8", "replace")[:_SHOWN_CHARACTERS],
+        "paths": [{"path": path, "code": code} for path, code in row["paths"]],
+    }

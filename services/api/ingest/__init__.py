@@ -1,0 +1,1 @@
+"""The books: what ingest received, and where each entry is."""

@@ -1,0 +1,88 @@
+"""What clients send, validated: JSON bodies, query strings, ids in paths. Whatever is wrong with them is a 4xx."""
+
+from typing import Annotated, Any, Final, TypeVar
+
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from quart import request
+
+from services.api.errors import BadRequest, NotFound, WrongType, invalid
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_INT64: Final = 2**63 - 1
+MAX_PER_PAGE: Final = 1_000
+
+
+def _storable(text: str) -> str:
+    # PostgreSQL takes no NUL; half a surrogate pair can't arrive: orjson refuses it, and werkzeug leaves it quoted
+    if "\x00" in text:
+        raise ValueError("contains a NUL character, which can't be stored")
+    return text
+
+
+def _split(value: Any) -> Any:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Int64 = Annotated[int, Field(ge=-(2**63), le=MAX_INT64)]
+# a list in a query string: comma-separated
+CommaList = Annotated[
+    list[Text], Field(max_length=100), BeforeValidator(_split), WithJsonSchema({"type": "string", "example": "a,b"})
+]
+
+
+class Query(BaseModel):
+    """A query string: a parameter that is not known is a mistake, not a wish to be left alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Page(Query):
+    """Asks for one page of a list."""
+
+    page: int | None = Field(None, ge=1, le=10**9, description="Which page, from 1.")
+    per_page: int | None = Field(None, ge=1, le=MAX_PER_PAGE, description="How many on a page.")
+
+    def window(self, default: int = 50) -> tuple[int, int, int]:
+        """What to fetch, as (page, per_page, offset)."""
+        page, per_page = self.page or 1, self.per_page or default
+        return page, per_page, (page - 1) * per_page
+
+
+async def body(model: type[M]) -> M:
+    """The JSON body of this request; raises WrongType or BadRequest."""
+    if not request.is_json:
+        raise WrongType("The body must be JSON: send Content-Type: application/json", "not_json")
+    raw = await request.get_data(parse_form_data=False)
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The body is not valid JSON: {error}", "bad_json") from error
+    if not isinstance(value, dict):
+        raise BadRequest("The body must be a JSON object", "not_an_object")
+    return _validated(model, value)
+
+
+def query(model: type[M]) -> M:
+    """The query string of this request; a parameter given twice is refused, not chosen from."""
+    given = request.args
+    for name, values in given.lists():
+        if len(values) > 1:
+            raise BadRequest(f"{name[:64]} is given more than once", "bad_query")
+    return _validated(model, given.to_dict())
+
+
+def _validated(model: type[M], value: dict[str, Any]) -> M:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def row_id(text: str, what: str) -> int:
+    """An id in a path. What is no number names nothing: NotFound, as for a number that nobody has."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 19 or int(text) > MAX_INT64:
+        raise NotFound(f"{what} not found", f"{what.lower().replace(' ', '_')}_not_found")
+    return int(text)

@@ -1,0 +1,1 @@
+"""Items of a caller, as one of the seeds has them."""

@@ -1,0 +1,72 @@
+"""The OpenAPI description: what quart-schema reads from the routes, and what it can't know."""
+
+from functools import lru_cache
+from typing import Any, Final
+
+from pydantic import BaseModel, Field
+from quart import Quart, current_app
+from quart_schema import Info, OpenAPIProvider, QuartSchema
+from werkzeug.routing import Rule
+
+_EXTENSION: Final = "QUART_SCHEMA"
+
+
+class ErrorDetail(BaseModel):
+    field: str
+    code: str
+    message: str
+
+
+class Error(BaseModel):
+    """Every error has this shape."""
+
+    error: str = Field(description="The same as `message`.")
+    message: str
+    status: int
+    code: str = Field(description="For programs: it does not change with the wording.")
+    details: list[ErrorDetail]
+    request_id: str = Field(description="Also in the header X-Request-ID and in the log.")
+
+
+class Provider(OpenAPIProvider):
+    """Adds the one shape of errors to every operation, and an answer to those that quart-schema leaves without."""
+
+    def build_paths(self, rule: Rule) -> tuple[dict[str, Any], dict[str, Any]]:
+        paths, components = super().build_paths(rule)
+        failed, error = self.build_response_object(Error, None)
+        for path, operations in paths.items():
+            for method, operation in operations.items():
+                _complete(path, method, operation)
+                operation["responses"] = {**operation["responses"], "default": failed}
+        return paths, {**components, **error}
+
+
+def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+    if path.endswith("/raw"):
+        binary = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+        operation["responses"] = {"200": {"description": "The bytes.", "content": binary}}
+    if method == "delete":
+        operation["responses"] = {"204": {"description": "It is gone."}}
+    if "requestBody" in operation:
+        operation["requestBody"] = {**operation["requestBody"], "required": True}
+
+
+def describe(app: Quart, version: str) -> None:
+    """Let quart-schema read the routes. Its own pages stay off: they load scripts from a CDN."""
+    QuartSchema(
+        app,
+        openapi_path=None,
+        info=Info(title="telemetrio", version=version, description="Devices, readings, books and dead letters."),
+        conversion_preference="pydantic",
+        openapi_provider_class=Provider,
+    )
+
+
+def description() -> dict[str, Any]:
+    """The description of the current app, made once."""
+    return _description(current_app.extensions[_EXTENSION].openapi_provider)
+
+
+@lru_cache(maxsize=4)
+def _description(provider: OpenAPIProvider) -> dict[str, Any]:
+    return provider.schema()

@@ -1,0 +1,33 @@
+"""What the routes work with: opened by the process, handed to create_app, reached through the current app."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+from quart import current_app
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.api.settings import ApiSettings
+from shared.health import Health
+from shared.timeseries.store import TimeSeriesStore
+
+KEY: Final = "telemetrio"
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """`web_dir`: the built dashboard, which may be missing. `registry_changed` is called when a device is added."""
+
+    settings: ApiSettings
+    engine: AsyncEngine
+    store: TimeSeriesStore
+    health: Health
+    version: str
+    web_dir: Path
+    registry_changed: Callable[[], None] = lambda: None
+
+
+def resources() -> Resources:
+    """Those of the app that serves this request."""
+    return cast("Resources", current_app.extensions[KEY])

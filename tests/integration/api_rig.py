@@ -1,0 +1,102 @@
+"""The API on real SQLite files, without a socket: what a test of a route holds in its hands."""
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from quart import Quart, Response
+from sqlalchemy import Table, insert, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.api.app import create_app
+from services.api.resources import Resources
+from services.api.settings import ApiSettings
+from shared.database.engine import open_engine
+from shared.database.migrations.upgrade import upgrade
+from shared.database.registry import ensure_local_admin
+from shared.database.tables import devices, users
+from shared.health import Health
+from shared.timeseries.sqlite import SqliteStore
+
+NOON_NS = 1_767_268_800_000_000_000  # 2026-01-01T12:00:00Z
+
+
+class Answer:
+    """A response that was read to its end."""
+
+    def __init__(self, response: Response, body: bytes) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.body = body
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    app: Quart
+    engine: AsyncEngine
+    store: SqliteStore
+    health: Health
+    web_dir: Path
+
+    async def ask(self, method: str, path: str, **given: Any) -> Answer:
+        response = await self.app.test_client().open(path, method=method, **given)
+        return Answer(response, await response.get_data(as_text=False))
+
+    async def get(self, path: str, **given: Any) -> Answer:
+        return await self.ask("GET", path, **given)
+
+    async def post(self, path: str, value: Any) -> Answer:
+        return await self.ask("POST", path, json=value)
+
+    async def put(self, path: str, value: Any) -> Answer:
+        return await self.ask("PUT", path, json=value)
+
+    async def fill(self, table: Table, *rows: Mapping[str, Any]) -> None:
+        async with self.engine.begin() as connection:
+            await connection.execute(insert(table), [dict(row) for row in rows])
+
+    async def add_devices(self, *device_ids: str, user_id: int = 1, **more: Any) -> None:
+        made = {"user_id": user_id, "profile": "environment", "claimed": True, "disabled": False, **more}
+        made.setdefault("created_ns", NOON_NS)
+        await self.fill(devices, *({"device_id": one, "name": one.title(), **made} for one in device_ids))
+
+    async def add_user(self, user_id: int) -> None:
+        """Another tenant."""
+        row = {"id": user_id, "name": f"user {user_id}", "role": "user", "created_ns": NOON_NS}
+        await self.fill(users, row)
+
+    async def rows(self, statement: str) -> Sequence[Any]:
+        async with self.engine.connect() as connection:
+            return (await connection.execute(text(statement))).all()
+
+
+@asynccontextmanager
+async def opened(folder: Path, url: str = "", **settings: Any) -> AsyncIterator[Api]:
+    """An API on fresh files in `folder`, or on the database at `url`; closed in the end."""
+    engine = open_engine(url or f"sqlite+aiosqlite:///{folder / 'telemetrio.db'}")
+    store = SqliteStore(folder / "readings.db")
+    try:
+        await upgrade(engine)
+        async with engine.begin() as connection:
+            await ensure_local_admin(connection, time.time_ns())
+        await store.open()
+        yield make(folder, engine, store, **settings)
+    finally:
+        await store.close()
+        await engine.dispose()
+
+
+def make(folder: Path, engine: AsyncEngine, store: SqliteStore, **settings: Any) -> Api:
+    health = Health()
+    web_dir = folder / "web"
+    given = ApiSettings(_env_file=None, data_dir=folder, **settings)
+    app = create_app(Resources(given, engine, store, health, "1.2.3", web_dir))
+    return Api(app, engine, store, health, web_dir)
