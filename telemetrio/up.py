@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 from services.api.app import create_app
+from services.api.resources import Resources
 from services.api.settings import ApiSettings
 from services.ingest.announcer import DirectAnnouncer
 from services.ingest.assembly import Ingest, Surroundings, open_ingest
@@ -66,8 +67,7 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
     async with AsyncExitStack() as stack:
         web = _listen(stack, settings.up)
         system = await _open(stack, settings)
-        broker = await _start_broker(system.ingest, settings.up)
-        stack.push_async_callback(broker.stop)
+        broker = system.broker
         parts = [*system.ingest.parts, Part("realtime", system.realtime.run), Part("broker", partial(_hold, broker))]
         if demo:
             parts.append(Part("demo", partial(run_demo, broker.ports[0])))
@@ -82,6 +82,7 @@ class System(NamedTuple):
 
     app: Gate
     ingest: Ingest
+    broker: EmbeddedBroker
     realtime: Realtime
 
 
@@ -100,13 +101,18 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     realtime = Realtime(settings.realtime, LatestTable(engine))
     around = Surroundings(engine, store, DirectAnnouncer(realtime.publish), health)
     ingest = await open_ingest(stack, settings.ingest, around)
-    api = create_app(settings.api, engine, store, health, version=__version__, web_dir=WEB_DIR)
+    broker = await _start_broker(ingest, settings.up)
+    stack.push_async_callback(broker.stop)
+    given = Resources(
+        settings.api, engine, store, health, __version__, WEB_DIR, ingest.mirror.refresh, broker.ports[0]
+    )
+    api = create_app(given)
     app = Gate(
         ByPath(cast("ASGI3", api), {"/ws": realtime.asgi_ws, "/socket.io": realtime.asgi_socketio}),
         allowed_hosts=settings.api.allowed_hosts,
         cors_origins=settings.api.cors_origins,
     )
-    return System(app, ingest, realtime)
+    return System(app, ingest, broker, realtime)
 
 
 def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.socket]:

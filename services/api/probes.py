@@ -18,6 +18,14 @@ class Healthy(BaseModel):
     version: str
 
 
+class About(BaseModel):
+    """What a page must know of the server before it knows anybody."""
+
+    version: str
+    auth: str = Field(description="`open`: every caller is the local admin.")
+    mqtt_port: int | None = Field(description="Where devices publish, if the broker is in this process.")
+
+
 class Alive(BaseModel):
     """The event loop turns; nothing else is asked."""
 
@@ -43,6 +51,16 @@ class Ready(BaseModel):
 async def health() -> Response:
     """That it runs, and which version."""
     return reply({"status": "healthy", "version": resources().version})
+
+
+@routes.get("/api/v1/about")
+@public
+@tag(["health"])
+@document_response(About)
+async def about() -> Response:
+    """Version, whether one must log in, and where devices publish."""
+    given = resources()
+    return reply({"version": given.version, "auth": "open", "mqtt_port": given.mqtt_port})
 
 
 @routes.get("/healthz")

@@ -17,7 +17,10 @@ KEY: Final = "telemetrio"
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """`web_dir`: the built dashboard, which may be missing. `registry_changed` is called when a device is added."""
+    """`web_dir`: the built dashboard, which may be missing. `registry_changed` is called when a device is added.
+
+    `mqtt_port`: of a broker in the same process.
+    """
 
     settings: ApiSettings
     engine: AsyncEngine
@@ -26,6 +29,7 @@ class Resources:
     version: str
     web_dir: Path
     registry_changed: Callable[[], None] = lambda: None
+    mqtt_port: int | None = None
 
 
 def resources() -> Resources:

@@ -93,6 +93,11 @@ def test_the_policy_lets_nothing_run_from_elsewhere() -> None:
     assert "http" not in POLICY
 
 
+async def test_about_tells_what_a_page_must_know_first(api: Api) -> None:
+    """Version, that nobody must log in, and that there is no broker in this process."""
+    assert (await api.get("/api/v1/about")).json == {"version": "1.2.3", "auth": "open", "mqtt_port": None}
+
+
 async def test_health_is_what_the_seed_had(api: Api) -> None:
     """Healthy, and which version."""
     assert (await api.get("/api/v1/health")).json == {"status": "healthy", "version": "1.2.3"}

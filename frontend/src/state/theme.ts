@@ -1,0 +1,38 @@
+// System, light or dark; remembered in this browser. public/theme.js applies it before the first paint.
+import { ref, watchEffect } from "vue";
+
+export type Theme = "system" | "light" | "dark";
+const KEY = "telemetrio.theme";
+
+export const theme = ref<Theme>(remembered());
+/** Rises whenever colours change, for what is painted and not styled. */
+export const palette = ref(0);
+
+watchEffect(() => {
+  const chosen = theme.value;
+  if (chosen === "system") delete document.documentElement.dataset["theme"];
+  else document.documentElement.dataset["theme"] = chosen;
+  remember(chosen);
+  palette.value += 1;
+}, { flush: "sync" });
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  palette.value += 1;
+});
+
+function remembered(): Theme {
+  try {
+    const seen = localStorage.getItem(KEY);
+    return seen === "light" || seen === "dark" ? seen : "system";
+  } catch {
+    return "system"; // storage may be forbidden
+  }
+}
+
+function remember(chosen: Theme): void {
+  try {
+    localStorage.setItem(KEY, chosen);
+  } catch {
+    // storage may be forbidden: the choice then holds until the page is closed
+  }
+}
