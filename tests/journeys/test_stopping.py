@@ -122,6 +122,7 @@ def test_two_on_one_directory_is_one_sentence_and_exit_code_2(system: System) ->
         ("TELEMETRIO_COALESE_MS", "50", "did you mean TELEMETRIO_COALESCE_MS?"),
         ("DATABASE_URL", "mysql://root@localhost/x", "postgresql://"),
         ("CORS_ORIGINS", "localhost:5173", "http://localhost:5173"),
+        ("TELEMETRIO_ALLOWED_HOSTS", "::1", "no host name"),
     ],
 )
 def test_a_wrong_setting_names_itself_and_the_mend(tmp_path: Path, name: str, value: str, said: str) -> None:

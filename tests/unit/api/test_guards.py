@@ -21,6 +21,7 @@ from shared.health import Health
 from shared.timeseries.sqlite import SqliteStore
 
 PUBLIC = {
+    "probes.about",
     "probes.health",
     "probes.healthz",
     "probes.readyz",

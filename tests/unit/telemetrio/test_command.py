@@ -1,0 +1,51 @@
+"""The command line as one meets it: help, versions, wrong words; and the settings of `up` put together."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from shared.process import ExitCode, Refusal
+from telemetrio import __version__
+from telemetrio.__main__ import cli
+from telemetrio.up import read_all
+
+
+@pytest.mark.parametrize("words", [[], ["up"], ["simulate"], ["bench"], ["bench", "up"]])
+def test_every_command_explains_itself(words: list[str]) -> None:
+    """--help of each says what it does, and exits with 0."""
+    shown = CliRunner().invoke(cli, [*words, "--help"])
+    assert shown.exit_code == 0
+    assert "Usage:" in shown.output
+
+
+def test_the_version_is_the_packages() -> None:
+    """What was installed is what it says."""
+    assert __version__ in CliRunner().invoke(cli, ["--version"]).output
+
+
+@pytest.mark.parametrize("words", [["simulate", "--bad", "some"], ["up", "--port", "70000"], ["nonsense"]])
+def test_a_wrong_word_is_refused_with_exit_code_2(words: list[str]) -> None:
+    """As for any wrong setting."""
+    assert CliRunner().invoke(cli, words).exit_code == ExitCode.WRONG_SETTINGS
+
+
+def test_up_welcomes_unknown_devices_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default of ingest alone is to refuse them."""
+    assert read_all(data_dir=tmp_path).ingest.unknown_devices == "register"
+    monkeypatch.setenv("TELEMETRIO_UNKNOWN_DEVICES", "refuse")
+    assert read_all(data_dir=tmp_path).ingest.unknown_devices == "refuse"
+
+
+def test_every_service_has_the_same_data_directory(tmp_path: Path) -> None:
+    """A flag of the command reaches all of them."""
+    settings = read_all(data_dir=tmp_path, port=5999)
+    assert {each.data_dir for each in settings} == {tmp_path}
+    assert settings.up.port == 5999
+
+
+def test_listening_elsewhere_than_on_loopback_is_refused() -> None:
+    """Without accounts everybody who reaches the port would be admin."""
+    with pytest.raises(Refusal, match="loopback") as caught:
+        read_all(host="192.0.2.1")
+    assert caught.value.code == ExitCode.WRONG_SETTINGS
