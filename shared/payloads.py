@@ -4,34 +4,22 @@ A sample stands or falls as a whole only for its time, its device and its size; 
 alone, and the others of the same sample are kept.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from shared.identifiers import RESERVED_METRICS, RESERVED_SUFFIXES, is_metric_name
-from shared.profiles import Metric, Profile
-from shared.readings import Value, Values
+from shared.profiles import Profile
+from shared.readings import Values
 from shared.senml import RELATIVE_BELOW_S, BadSenML, is_senml, resolve
-from shared.strictjson import MAX_INTEGER, NotDecodable, Unfit, decode, decode_marking, refuse_deep
+from shared.strictjson import NotDecodable, decode, decode_marking, refuse_deep
 from shared.times import EARLIEST_NS, iso_ns, number_ns, parse_iso_ns
+from shared.values import NESTED, Flaw, NeedsCare, keep, name_flaw, shown
 
 MAX_PAYLOAD: Final = 64 * 1024
 MAX_SAMPLES: Final = 1_000
 MAX_METRICS: Final = 100
-MAX_STRING: Final = 1024
 _TIME_KEYS: Final = ("timestamp", "ts", "time")
-# orjson reads integers beyond 64 bits as floats: above this the message is decoded again by the careful way
-_CAREFUL_ABOVE: Final = float(2**63)
-
-
-class Flaw(NamedTuple):
-    """Why something was refused: where in the payload, by which code, and what a person may want to read."""
-
-    path: str
-    code: str
-    detail: str = ""
+_MAX_SECONDS: Final = 2**63 / 1e9
 
 
 class Sample(NamedTuple):
@@ -55,14 +43,20 @@ class Verdict(NamedTuple):
     accepted: list[Sample]
     refused: list[Flaw]
 
+    @property
+    def flawed(self) -> bool:
+        """Whether anything at all was refused."""
+        if self.refused:
+            return True
+        for sample in self.accepted:  # noqa: SIM110 - asked for each message: any() would cost three times as much
+            if sample.refused:
+                return True
+        return False
+
     def codes(self) -> Iterator[str]:
         """Every code of every flaw."""
         yield from (flaw.code for flaw in self.refused)
         yield from (flaw.code for sample in self.accepted for flaw in sample.refused)
-
-
-class _Careful(Exception):
-    """A number was met that only the careful decoder can tell right from wrong."""
 
 
 def judge(payload: bytes, profile: Profile, device_id: str, now_ns: int, window: Window) -> Verdict:
@@ -72,9 +66,9 @@ def judge(payload: bytes, profile: Profile, device_id: str, now_ns: int, window:
     try:
         try:
             verdict = _Judge(profile, device_id, now_ns, window).content(decode(payload))
-        except _Careful:
+        except NeedsCare:
             verdict = _Judge(profile, device_id, now_ns, window, careful=True).content(decode_marking(payload))
-        if _NESTED.code in verdict.codes():
+        if verdict.flawed and NESTED.code in verdict.codes():
             refuse_deep(payload)
     except NotDecodable as error:
         return _whole(error.code, error.detail)
@@ -85,7 +79,7 @@ def _whole(code: str, detail: str = "") -> Verdict:
     return Verdict([], [Flaw("", code, detail)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Judge:
     profile: Profile
     device_id: str
@@ -95,7 +89,8 @@ class _Judge:
 
     def content(self, content: Any) -> Verdict:
         if isinstance(content, dict):
-            return _sorted([self._sample(content, "")])
+            one = self._sample(content, "")
+            return Verdict([one], []) if isinstance(one, Sample) else Verdict([], [one])
         if not isinstance(content, list):
             return _whole("not_json", "a sample is an object, or an array of objects")
         if not content:
@@ -122,13 +117,13 @@ class _Judge:
             return Flaw(path, "nested" if isinstance(content, list) else "not_json", "a sample is an object")
         if content.get("device_id", self.device_id) != self.device_id:
             return Flaw(_join(path, "device_id"), "device_mismatch", f"the topic says {self.device_id}")
-        time_key = next((key for key in _TIME_KEYS if key in content), "")
+        time_key = _time_key(content)
         ts_ns = self._time(content[time_key], _join(path, time_key)) if time_key else None
         if isinstance(ts_ns, Flaw):
             return ts_ns
         inner = content.get("values")
         if not isinstance(inner, dict):
-            return self._metrics(content, ts_ns, path, (time_key, "device_id"))
+            return self._metrics(content, ts_ns, path, (time_key, "device_id") if time_key else ("device_id",))
         sample = self._metrics(inner, ts_ns, _join(path, "values"))
         beside = tuple(
             Flaw(_join(path, key), "unknown_metric", "stands beside `values`")
@@ -141,7 +136,7 @@ class _Judge:
         self, metrics: dict[str, Any], ts_ns: int | None, path: str, silent: tuple[str, ...] = ()
     ) -> Sample | Flaw:
         """Judge the metrics of one sample in one pass: the hot loop."""
-        if len(metrics) > MAX_METRICS + sum(name in metrics for name in silent):
+        if len(metrics) > MAX_METRICS and len(metrics) - sum(name in metrics for name in silent) > MAX_METRICS:
             return Flaw(path, "too_many_metrics", f"{len(metrics)} metrics, at most {MAX_METRICS}")
         values: Values = {}
         refused: list[Flaw] = []
@@ -155,7 +150,7 @@ class _Judge:
                 if metric is None and not takes_any:
                     flaw = "unknown_metric"
                 else:
-                    kept = self._value(value, metric)
+                    kept = keep(value, metric, careful=self.careful)
                     if not isinstance(kept, Flaw):
                         values[name] = kept
                         continue
@@ -167,32 +162,6 @@ class _Judge:
             return Flaw(refused[0].path, refused[0].code, f"none of {len(refused)} metrics could be kept")
         return Flaw(path, "empty", "no metric")
 
-    def _value(self, value: Any, metric: Metric | None) -> Value | Flaw:
-        """Bring a value to float, bool or str, or say why not; without a metric any type is taken."""
-        kind = metric.type if metric else None
-        if isinstance(value, bool):
-            return value if kind in (None, "boolean") else _WRONG_TYPE
-        if isinstance(value, int | float):
-            if kind not in (None, "number"):
-                return _WRONG_TYPE
-            return self._number(value, metric)
-        if isinstance(value, str):
-            return _string(value) if kind in (None, "string") else _WRONG_TYPE
-        return Flaw("", value.code) if isinstance(value, Unfit) else _NESTED
-
-    def _number(self, value: float, metric: Metric | None) -> float | Flaw:
-        if isinstance(value, int):
-            if abs(value) > MAX_INTEGER:
-                return _TOO_LARGE
-            value = float(value)
-        elif not (-_CAREFUL_ABOVE < value < _CAREFUL_ABOVE or self.careful):
-            raise _Careful
-        if metric is not None and (metric.minimum is not None or metric.maximum is not None):
-            low = -math.inf if metric.minimum is None else metric.minimum
-            high = math.inf if metric.maximum is None else metric.maximum
-            return value if low <= value <= high else _OUT_OF_RANGE
-        return value
-
     def _time(self, given: Any, path: str) -> int | Flaw:
         try:
             if isinstance(given, str):
@@ -203,8 +172,6 @@ class _Judge:
                 return Flaw(path, "bad_timestamp", "a number, or ISO 8601 with its zone")
         except ValueError as error:
             return Flaw(path, "bad_timestamp", str(error))
-        if ts_ns < EARLIEST_NS:
-            return Flaw(path, "bad_timestamp", "before 2001-09-09: is the device's clock set?")
         return self._inside(ts_ns, path)
 
     def _senml_time(self, seconds: float) -> int | Flaw:
@@ -215,16 +182,18 @@ class _Judge:
 
     def _inside(self, ts_ns: int, path: str) -> int | Flaw:
         earliest, latest = self.window
+        if ts_ns < EARLIEST_NS:
+            return Flaw(path, "bad_timestamp", "before 2001-09-09: is the device's clock set?")
         if (earliest is not None and ts_ns < earliest) or (latest is not None and ts_ns > latest):
             return Flaw(path, "timestamp_out_of_window", iso_ns(ts_ns))
         return ts_ns
 
 
-_WRONG_TYPE: Final = Flaw("", "wrong_type")
-_NESTED: Final = Flaw("", "nested")
-_TOO_LARGE: Final = Flaw("", "number_too_large")
-_OUT_OF_RANGE: Final = Flaw("", "out_of_range")
-_MAX_SECONDS: Final = 2**63 / 1e9
+def _time_key(content: dict[str, Any]) -> str:
+    for key in _TIME_KEYS:
+        if key in content:
+            return key
+    return ""
 
 
 def _sorted(found: Sequence[Sample | Flaw]) -> Verdict:
@@ -233,22 +202,4 @@ def _sorted(found: Sequence[Sample | Flaw]) -> Verdict:
 
 
 def _join(path: str, name: str) -> str:
-    return f"{path}.{name[:128]}" if path else name[:128]
-
-
-def _string(value: str) -> str | Flaw:
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError:
-        return Flaw("", "not_utf8")
-    if size > MAX_STRING:
-        return Flaw("", "string_too_long")
-    return Flaw("", "wrong_type") if "\x00" in value else value  # PostgreSQL can't hold a NUL
-
-
-@lru_cache(maxsize=8192)
-def name_flaw(name: str) -> str | None:
-    """The code for a metric name that can't be kept; None for a good one."""
-    if not is_metric_name(name) or name in RESERVED_METRICS or name.endswith(RESERVED_SUFFIXES):
-        return "bad_metric_name"
-    return None
+    return f"{path}.{shown(name)}" if path else shown(name)

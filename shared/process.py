@@ -69,8 +69,13 @@ async def run_parts(parts: Sequence[Part], stop: asyncio.Event) -> None:
 async def _watch(part: Part, stop: asyncio.Event) -> None:
     try:
         await part.run()
-    except asyncio.CancelledError:
-        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling() or stop.is_set():
+            raise
+        # nobody cancelled this part: whatever it awaited was, and the group would take that for an orderly end
+        stop.set()
+        raise PartReturned(f"{part.name} was cancelled by something that it awaited") from error
     except BaseException as error:
         log.exception("part_died", part=part.name, error=repr(error))
         stop.set()
@@ -83,7 +88,7 @@ async def _watch(part: Part, stop: asyncio.Event) -> None:
 def run(main: Callable[[asyncio.Event], Awaitable[None]], *, grace_s: float) -> ExitCode:
     """Run `main(stop)` on a fresh loop until it returns; SIGTERM and SIGINT set `stop`.
 
-    `grace_s` after the first signal the process is ended with DID_NOT_STOP, whatever still hangs.
+    `grace_s` after `stop` was set the process is ended with DID_NOT_STOP, whatever still hangs.
     """
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -97,7 +102,8 @@ async def _main(main: Callable[[asyncio.Event], Awaitable[None]], grace_s: float
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _begin_stop, stop, grace_s)
+        loop.add_signal_handler(number, stop.set)
+    watchdog = loop.create_task(_end_at_last(stop, grace_s))
     try:
         await main(stop)
     except Refusal:
@@ -105,13 +111,14 @@ async def _main(main: Callable[[asyncio.Event], Awaitable[None]], grace_s: float
     except Exception:
         log.exception("process_died")
         return ExitCode.DIED
+    finally:
+        watchdog.cancel()
     return ExitCode.STOPPED
 
 
-def _begin_stop(stop: asyncio.Event, grace_s: float) -> None:
-    if stop.is_set():
-        return
-    stop.set()
+async def _end_at_last(stop: asyncio.Event, grace_s: float) -> None:
+    """Asked to stop, or by a part that died: an end that hangs ends all the same."""
+    await stop.wait()
     # a thread, not loop.call_later: the loop may be what hangs
     last_resort = threading.Timer(grace_s, os._exit, [int(ExitCode.DID_NOT_STOP)])
     last_resort.daemon = True

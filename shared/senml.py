@@ -39,20 +39,22 @@ def resolve(records: Sequence[Any]) -> Pack:
         value = _value(record, base, position)
         if value is None:
             continue
-        samples.setdefault(_time(record, base, position), {})[_name(record, base)] = value
+        samples.setdefault(_time(record, base, position), {})[_name(record, base, position)] = value
     return Pack(list(samples.items()))
 
 
 def _must_understand(record: dict[str, Any], position: int) -> None:
     for key in record:
         if key not in _KNOWN and key.endswith("_"):
-            raise BadSenML(f"record {position} has {key!r}, which must be understood and isn't")
+            raise BadSenML(f"record {position} has {key[:64]!r}, which must be understood and isn't")
 
 
-def _name(record: dict[str, Any], base: dict[str, Any]) -> str:
+def _name(record: dict[str, Any], base: dict[str, Any], position: int) -> str:
     """The metric is the record's own name; the base name tells the device, which the topic has told already."""
-    name = record.get("n") or str(base.get("bn", "")).rpartition(":")[2]
-    return str(name)
+    name = record.get("n") or base.get("bn", "")
+    if not isinstance(name, str):
+        raise BadSenML(f"record {position} has a name that is no string")
+    return name if record.get("n") else name.rpartition(":")[2]
 
 
 def _time(record: dict[str, Any], base: dict[str, Any], position: int) -> int | float | None:

@@ -4,12 +4,14 @@ Each service has one frozen class of its own beside its `__main__`; the environm
 field's name. docs/settings.md lists them all, and a test keeps it so.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.gate import host_name
 from shared.process import ExitCode, Refusal
 
 PREFIX: Final = "TELEMETRIO_"
@@ -77,6 +79,14 @@ class WebSettings(ServiceSettings):
 
     _split = field_validator("allowed_hosts", "cors_origins", mode="before")(split_commas)
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if host_name(host) is None:
+                raise ValueError(f"{host!r} is no host name: write it as example.org, 192.0.2.1 or [2001:db8::1]")
+        return hosts
+
     @field_validator("cors_origins")
     @classmethod
     def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -116,8 +126,16 @@ def read_settings(cls: type[S], **given: Any) -> S:
         raise Refusal("\n".join(lines), ExitCode.WRONG_SETTINGS) from error
 
 
+def _written(cls: type[BaseSettings], name: str) -> str:
+    """The name by which the environment gave it: pydantic tells the first of several."""
+    for field in cls.model_fields.values():
+        if isinstance(field.validation_alias, AliasChoices) and name in field.validation_alias.choices:
+            return next((str(each) for each in field.validation_alias.choices if each in os.environ), name)
+    return name
+
+
 def _sentence(cls: type[BaseSettings], seen: Any) -> str:
-    name = str(seen["loc"][0]) if seen["loc"] else cls.__name__
+    name = _written(cls, str(seen["loc"][0]) if seen["loc"] else cls.__name__)
     name = name if name.isupper() else f"{PREFIX}{name.upper()}"
     message = seen["msg"].removeprefix("Value error, ")
     return f"{name}: {message}"

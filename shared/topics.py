@@ -1,11 +1,14 @@
 """The only place that builds or parses a topic string. Prefixes are settings; these are the defaults."""
 
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from shared.identifiers import is_device_id
 
 DEVICE_PREFIX: Final = "iot/devices"
 SERVICE_PREFIX: Final = "telemetrio"
+
+_REMEMBERED_LENGTH: Final = 256
 
 Kind = Literal["data", "status"]
 _KINDS: Final[dict[str, Kind]] = {"data": "data", "status": "status"}
@@ -21,6 +24,12 @@ class DeviceTopic(NamedTuple):
 
 def parse_device_topic(topic: str, prefix: str = DEVICE_PREFIX) -> DeviceTopic | None:
     """`{prefix}/{device_id}/data` or `…/status`; None for any other topic."""
+    # a fleet says the same topics again and again; long ones, which nobody honest has, must not fill the memory
+    return _parse(topic, prefix) if len(topic) < _REMEMBERED_LENGTH else _parse.__wrapped__(topic, prefix)
+
+
+@lru_cache(maxsize=8192)
+def _parse(topic: str, prefix: str) -> DeviceTopic | None:
     if not topic.startswith(prefix):
         return None
     rest = topic[len(prefix) :]

@@ -9,9 +9,10 @@ from services.ingest.delivery import Delivery
 from services.ingest.group import Group, Letter
 from services.ingest.registry import Device, Registry
 from services.ingest.settings import IngestSettings
-from shared.payloads import MAX_PAYLOAD, Flaw, Verdict, Window, judge
+from shared.payloads import MAX_PAYLOAD, Verdict, Window, judge
 from shared.readings import DeviceStatus, Reading
 from shared.topics import DeviceTopic, parse_device_topic
+from shared.values import Flaw
 
 _STATUS: Final = ("online", "offline")
 
@@ -66,20 +67,18 @@ class Acceptor:
         window = Window(earliest, now_ns + self._max_ahead_ns)
         verdict = judge(delivery.payload, device.profile, device_id, now_ns, window)
         accepted, refused = verdict
-        flawed = bool(refused)
         if accepted:
             measurement, user_id = device.profile.measurement, device.user_id
             readings = []
             for sample in accepted:
                 ts_ns = self._receipt_ns(now_ns) if sample.ts_ns is None else sample.ts_ns
                 readings.append(Reading(device_id, user_id, measurement, ts_ns, sample.values))
-                flawed = flawed or bool(sample.refused)
             group.add_readings(readings)
             if len(readings) > 1:
                 group.counts["overwritten"] += len(readings) - len({reading.ts_ns for reading in readings})
         group.counts["messages"] += 1
         group.count_commit(len(accepted), len(refused))
-        if flawed:
+        if verdict.flawed:
             _add_letter(group, delivery, verdict, (device_id, device.user_id))
 
     def _receipt_ns(self, now_ns: int) -> int:

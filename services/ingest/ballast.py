@@ -6,6 +6,7 @@ On a full disk SQLite can't even delete (it would have to write its log): giving
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,21 +22,25 @@ class Ballast:
         self._min_free = min_free_bytes
         self._looked_s = -_LOOK_EVERY_S
         self._free = 0
+        self._laid = False
 
     def lay(self) -> bool:
         """Make the file if it isn't there; False while there is no room for it."""
-        if self._path.exists() and self._path.stat().st_size == BALLAST_BYTES:
+        if self._laid:
             return True
         try:
             with self._path.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
         except OSError:
-            self._path.unlink(missing_ok=True)
+            self.give_up()
             return False
+        self._laid = True
         return True
 
     def give_up(self) -> None:
-        self._path.unlink(missing_ok=True)
+        self._laid = False
+        with suppress(OSError):  # a disk that can't be written at all gives nothing back either
+            self._path.unlink(missing_ok=True)
 
     def short(self) -> str | None:
         """Say so when less than the bound is free; looks at the disk twice a second at most."""

@@ -10,8 +10,8 @@ import orjson
 
 from services.ingest.books import Moves
 from services.ingest.delivery import Delivery
-from shared.payloads import Flaw
 from shared.readings import DeviceStatus, Reading, encode_readings
+from shared.values import Flaw
 
 MAX_READINGS: Final = 2_000
 MAX_BYTES: Final = 256 * 1024
@@ -49,9 +49,8 @@ class Letter(NamedTuple):
         digest = sha256(delivery.payload).hexdigest()
         kept = delivery.payload[:KEPT_PAYLOAD]
         size = len(delivery.payload)
-        return cls(
-            kind, first.code, first.detail, *owner, delivery.topic, delivery.received_ns, 0, kept, size, digest, paths
-        )
+        topic, detail = delivery.topic.replace("\x00", "?"), first.detail[:1024].replace("\x00", "?")  # for PostgreSQL
+        return cls(kind, first.code, detail, *owner, topic, delivery.received_ns, 0, kept, size, digest, paths)
 
 
 @dataclass(slots=True)

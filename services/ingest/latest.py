@@ -80,8 +80,9 @@ class LatestBoard:
     def pushed(self, rows: Mapping[str, Latest]) -> list[tuple[str, int]]:
         """Forget what was pushed and hasn't changed since; returns (device_id, generation) to forget on disk."""
         for device_id, row in rows.items():
-            if self._dirty.get(device_id) is row:
-                del self._dirty[device_id]
+            current = self._dirty.pop(device_id, None)
+            if current is not None and current is not row:
+                self._dirty[device_id] = current  # to the end: those who changed meanwhile must not starve the others
         return [(device_id, row.generation) for device_id, row in rows.items()]
 
     def __len__(self) -> int:

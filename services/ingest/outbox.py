@@ -12,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, TypeVar
 
+import structlog
+
 from services.ingest.backlog import RegistryRow
-from services.ingest.ballast import Ballast
+from services.ingest.ballast import BALLAST_BYTES, Ballast
 from services.ingest.books import Moves, Recount
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Group
@@ -24,6 +26,8 @@ from shared.health import Health
 from shared.readings import ReadingBatch
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 _FLUSH_AFTER_S: Final = 0.05
 _LOOK_FOR_ROOM_S: Final = 0.5
@@ -43,6 +47,7 @@ class Outbox:
         self._completions: list[Completion] = []
         self._completed = asyncio.Event()
         self._used = 0
+        self._no_room = False
         self.source = settings.source
         self.epoch = ""
         self.last_seq = 0
@@ -61,31 +66,33 @@ class Outbox:
         self, group: Group, latest: Mapping[str, Latest], registered: Iterable[RegistryRow]
     ) -> ReadingBatch | None:
         """Write a group and fsync; None when there is nothing to announce. Raises OutboxFull: nothing is on disk."""
-        riding, self._completions = self._completions, []
-        try:
-            written = await self._call(partial(self._write, group, latest, registered, riding))
-        except BaseException:
-            self._completions = riding + self._completions
-            raise
-        self.books, self._used = written.books, written.used_bytes
-        if written.seq is None:
-            return None
-        self.last_seq = written.seq
-        return self.batch(written.seq, written.committed_ns, group)
+        written = await self._call(partial(self._write, group, latest, registered))
+        if self._no_room:
+            self._no_room = False
+            self._health.report("outbox", "ok")
+        return None if written.seq is None else self.batch(written.seq, written.committed_ns, group)
 
     def _write(
         self,
         group: Group,
         latest: Mapping[str, Latest],
         registered: Iterable[RegistryRow],
-        riding: list[Completion],
     ) -> Written:
-        """On the outbox's thread."""
+        """On the outbox's thread, which alone moves books and completions: a cancelled commit is still a commit."""
         full = self._shortage()
         if full:
             raise OutboxFull(full)
+        riding = list(self._completions)
+        written = self._room_for(partial(self._file.write, group, latest, registered, riding))
+        del self._completions[: len(riding)]
+        self.books, self._used = written.books, written.used_bytes
+        self.last_seq = written.seq or self.last_seq
+        return written
+
+    def _room_for(self, work: Callable[[], T]) -> T:
+        """Run a transaction; raises OutboxFull where the disk takes no more."""
         try:
-            return self._file.write(group, latest, registered, riding)
+            return work()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in _NO_ROOM:
                 raise
@@ -95,18 +102,32 @@ class Outbox:
     def _shortage(self) -> str | None:
         if self._used >= self._bound:
             return f"the outbox holds {self._used >> 20} MiB, TELEMETRIO_MAX_OUTBOX_MIB is {self._bound >> 20}"
-        return self._ballast.short()
+        short = self._ballast.short()
+        if short is None and not self._ballast.lay():
+            # it is laid again before anything is taken: filled by new groups, it could not help to delete old ones
+            return f"the disk has no room for the {BALLAST_BYTES >> 20} MiB that are kept free for deleting"
+        return short
 
     async def room(self, reason: OutboxFull) -> None:
-        """Return when a group may be tried again; meanwhile nothing is acknowledged, and readiness says why."""
+        """Return when a group may be tried again; until one is committed, readiness says why.
+
+        It waits once at least: what a disk refuses although it seems to have room must not be tried without a pause,
+        and deletions have the room of the ballast meanwhile.
+        """
+        self._no_room = True
         self._health.report("outbox", "down", str(reason))
-        while not await self._call(self._has_room):  # noqa: ASYNC110 - nobody tells when a disk has room again
+        while True:
             await asyncio.sleep(_LOOK_FOR_ROOM_S)
-        self._health.report("outbox", "ok")
+            if await self._call(self._has_room):
+                return
 
     def _has_room(self) -> bool:
-        self._used = self._file.used_bytes()
-        return self._shortage() is None and self._ballast.lay()
+        try:
+            self._file.shrink()  # before the ballast is laid again: the log may need its room to be put into the file
+            self._used = self._file.used_bytes()
+        except sqlite3.OperationalError:
+            return False
+        return self._shortage() is None
 
     def batch(self, seq: int, committed_ns: int, content: Group | SpoolRow) -> ReadingBatch:
         """The value that is announced for a row."""
@@ -127,18 +148,30 @@ class Outbox:
             self._completed.clear()
             await asyncio.sleep(_FLUSH_AFTER_S)
             if self._completions:
-                await self.flush()
-                books_moved()
-                await self._call(self._file.vacuum)
+                try:
+                    await self.flush()
+                    books_moved()
+                    while await self._call(self._vacuum) and not self._completed.is_set():
+                        pass
+                except OutboxFull as full:
+                    log.warning("outbox_full", reason=str(full))
+                    await asyncio.sleep(_LOOK_FOR_ROOM_S)
+                    self._completed.set()  # they are tried again; without them there will never be room
 
     async def flush(self) -> None:
-        """Write down what is complete, in a transaction of its own."""
-        riding, self._completions = self._completions, []
+        """Write down what is complete, in a transaction of its own; raises OutboxFull."""
+        await self._call(self._flush)
+
+    def _flush(self) -> None:
+        riding = list(self._completions)
         try:
-            self.books = await self._call(partial(self._file.flush, riding))
-        except BaseException:
-            self._completions = riding + self._completions
-            raise
+            self.books = self._room_for(partial(self._file.flush, riding))
+        except OutboxFull:  # now that the ballast has made room for it
+            self.books = self._room_for(partial(self._file.flush, riding))
+        del self._completions[: len(riding)]
+
+    def _vacuum(self) -> bool:
+        return self._room_for(self._file.vacuum)
 
     async def rows(self, after: int, max_entries: int) -> list[SpoolRow]:
         """Rows as they were committed, read back; raises OutboxDamaged."""
@@ -152,20 +185,24 @@ class Outbox:
         return await self._call(lambda: question(self._file.connection))
 
     async def change(self, statements: Callable[[sqlite3.Connection], None]) -> None:
-        """Run one of backlog's changes, in a transaction of its own."""
+        """Run one of backlog's changes, in a transaction of its own; raises OutboxFull."""
 
         def work() -> None:
             with transaction(self._file.connection):
                 statements(self._file.connection)
 
-        await self._call(work)
+        await self._call(partial(self._room_for, work))
 
     async def close(self) -> None:
         """Write down what is complete, and let go of the file."""
-        if self._completions:
-            await self.flush()
-        await self._call(self._file.close)
-        self._thread.shutdown()
+        try:
+            if self._completions:
+                await self.flush()
+        except OutboxFull as full:
+            log.warning("outbox_full", reason=str(full))  # the next start writes the same points once more
+        finally:
+            await self._call(self._file.close)
+            self._thread.shutdown()
 
     async def _call(self, work: Callable[[], T]) -> T:
         # shielded: a transaction that has begun is finished, and its result known, before a cancellation goes on

@@ -16,7 +16,7 @@ import orjson
 
 from services.ingest import backlog
 from services.ingest.backlog import RegistryRow
-from services.ingest.books import COLUMNS, Moves, Recount
+from services.ingest.books import COLUMNS, Moves, Recount, store_moves
 from services.ingest.errors import OutboxDamaged
 from services.ingest.group import Group, Letter
 from services.ingest.latest import Latest
@@ -110,6 +110,7 @@ class OutboxFile:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            os.close(self._lock)
             raise Refusal(
                 f"{self._path.parent} is in use by another telemetrio: stop it, or give this one its own directory "
                 "(--data-dir, TELEMETRIO_DATA_DIR)",
@@ -124,13 +125,15 @@ class OutboxFile:
             connection.executescript(_SCHEMA + backlog.SCHEMA)
             return self._read_meta()
         except sqlite3.DatabaseError as error:
+            self.close()
             raise OutboxDamaged(f"{self._path}: {error}") from error
 
     def _read_meta(self) -> Opened:
         execute = self.connection.execute
         if execute("SELECT count(*) FROM meta").fetchone()[0] == 0:
-            execute("INSERT INTO meta VALUES (?)", (secrets.token_hex(8),))
-            execute("INSERT INTO books DEFAULT VALUES")
+            with transaction(self.connection):  # an epoch without books would be a file that never opens again
+                execute("INSERT INTO meta VALUES (?)", (secrets.token_hex(8),))
+                execute("INSERT INTO books DEFAULT VALUES")
         epoch = execute("SELECT epoch FROM meta").fetchone()[0]
         last = execute("SELECT seq FROM sqlite_sequence WHERE name = 'spool'").fetchone()
         first_left = execute("SELECT min(seq) FROM spool").fetchone()[0]
@@ -159,8 +162,9 @@ class OutboxFile:
             backlog.add(self.connection, latest, registered)
             books.update(group.counts)
             self._complete(completions, books)
+            used = self.used_bytes()  # before COMMIT: after it nothing may fail
         self._books = books
-        return Written(seq, committed_ns, Counter(books), self.used_bytes())
+        return Written(seq, committed_ns, Counter(books), used)
 
     def flush(self, completions: Sequence[Completion]) -> Moves:
         """Completions that no commit has taken along."""
@@ -176,9 +180,7 @@ class OutboxFile:
             refused = sum(letter.entries for letter in completion.letters)
             self.connection.executemany("DELETE FROM spool WHERE seq = ?", [(seq,) for seq in completion.seqs])
             self.connection.executemany(_ADD_LETTER, completion.letters)
-            books["spooled"] -= completion.entries
-            books["stored"] += completion.entries - refused
-            books["dead_lettered"] += refused
+            books.update(store_moves(completion.entries, refused))
         self.connection.execute(_SET_BOOKS, [books[name] for name in COLUMNS])
 
     def used_bytes(self) -> int:
@@ -213,9 +215,17 @@ class OutboxFile:
         ).fetchone()
         return Recount(Counter(dict(zip(COLUMNS, row[2:], strict=True))), int(row[0]), int(row[1]))
 
-    def vacuum(self) -> None:
-        """Give free pages back to the disk, a thousand at a time (executescript: execute would free one)."""
+    def vacuum(self) -> bool:
+        """Give free pages back to the disk, a thousand at a time (executescript: execute would free one).
+
+        Returns whether there are more of them.
+        """
         self.connection.executescript("PRAGMA incremental_vacuum(1000)")
+        return bool(self.connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+    def shrink(self) -> None:
+        """Put the log into the file and cut it off: until then what was deleted gives nothing back to a full disk."""
+        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         self.connection.close()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
 from services.ingest.backlog import RegistryRow
-from shared.profiles import PROFILES, Profile
+from shared.profiles import OPEN, PROFILES, Profile
 
 LOCAL_ADMIN: Final = 1
 
@@ -39,9 +39,8 @@ class Registry:
     def learn(self, rows: Iterable[RegistryRow]) -> None:
         """Take what a copy, or the relational database, says."""
         for device_id, user_id, profile, disabled in rows:
-            known = PROFILES.get(profile)
-            if known is not None:
-                self._devices[device_id] = Device(user_id, known, disabled)
+            # a profile that this version doesn't know: taken for unknown, the device would become somebody else's
+            self._devices[device_id] = Device(user_id, PROFILES.get(profile, OPEN), disabled)
 
     def replace(self, rows: Iterable[RegistryRow]) -> None:
         """Take the relational database's word for everything but the devices that it has yet to hear of."""

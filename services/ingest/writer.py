@@ -113,6 +113,7 @@ class Writer:
                 half = len(readings) // 2
                 return await self._write(readings[:half]) + await self._write(readings[half:])
             except Refused as error:
+                self._health.report("store", "ok", needed=False)
                 return [refused_reading(readings[position], reason) for position, reason in error.refused]
             else:
                 self._health.report("store", "ok", needed=False)

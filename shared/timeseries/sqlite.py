@@ -52,12 +52,7 @@ class SqliteStore:
         self._series = await self._writer.call(_known_series)
 
     async def write(self, readings: Sequence[Reading]) -> None:
-        try:
-            await self._writer.call(partial(_write, series=self._series, readings=readings))
-        except Unavailable:
-            # what the cache learned in a transaction that was rolled back isn't so
-            self._series = await self._writer.call(_known_series)
-            raise
+        await self._writer.call(partial(_write, series=self._series, readings=readings))
 
     async def raw(self, query: RawQuery) -> RawPage:
         return await self._reader.call(partial(_raw, query=query))
@@ -86,15 +81,24 @@ class _Connection:
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._connection is None:
-            self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection = _connect(self._path)
         return work(self._connection)
 
     async def close(self) -> None:
         if self._connection is not None:
             await self.call(lambda connection: connection.close())
         self._thread.shutdown()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+    except sqlite3.Error:
+        connection.close()  # one that is not as durable as promised must not be used
+        raise
+    return connection
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -107,18 +111,22 @@ def _known_series(connection: sqlite3.Connection) -> dict[_SeriesKey, int]:
 
 
 def _write(connection: sqlite3.Connection, series: dict[_SeriesKey, int], readings: Sequence[Reading]) -> None:
+    """All or nothing; `series` learns what is new only once it is committed."""
+    fresh: dict[_SeriesKey, int] = {}
     connection.execute("BEGIN IMMEDIATE")
     try:
-        points = [
-            (_series_id(connection, series, (device_id, user_id, measurement, field_name(metric, value))), ts_ns, value)
-            for device_id, user_id, measurement, ts_ns, values in readings
-            for metric, value in values.items()
-        ]
+        points = []
+        for device_id, user_id, measurement, ts_ns, values in readings:
+            for metric, value in values.items():
+                key = device_id, user_id, measurement, field_name(metric, value)
+                points.append((series.get(key) or _new_series(connection, fresh, key), ts_ns, value))
         connection.executemany(_INSERT, points)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk has rolled back already
+            connection.execute("ROLLBACK")
         raise
+    series.update(fresh)
 
 
 def field_name(metric: str, value: Value) -> str:
@@ -128,14 +136,14 @@ def field_name(metric: str, value: Value) -> str:
     return f"{metric}__b" if isinstance(value, bool) else f"{metric}__s"
 
 
-def _series_id(connection: sqlite3.Connection, series: dict[_SeriesKey, int], key: _SeriesKey) -> int:
-    found = series.get(key)
+def _new_series(connection: sqlite3.Connection, fresh: dict[_SeriesKey, int], key: _SeriesKey) -> int:
+    found = fresh.get(key)
     if found is None:
         connection.execute("INSERT OR IGNORE INTO series VALUES (NULL, ?, ?, ?, ?)", key)
         found = connection.execute(
             "SELECT id FROM series WHERE (device_id, user_id, measurement, field) = (?, ?, ?, ?)", key
         ).fetchone()[0]
-        series[key] = found
+        fresh[key] = found
     return int(found)
 
 
@@ -154,7 +162,9 @@ def _raw(connection: sqlite3.Connection, query: RawQuery) -> RawPage:
     ordered = sorted(rows, reverse=query.order == "desc")
     if query.after is not None:
         past = query.after
-        ordered = [key for key in ordered if (key[:2] < past if query.order == "desc" else key[:2] > past)]
+        ordered = [
+            key for key in ordered if (key[: len(past)] < past if query.order == "desc" else key[: len(past)] > past)
+        ]
     readings = [
         Reading(query.device_id, user_id, measurement, ts_ns, rows[ts_ns, measurement, user_id])
         for ts_ns, measurement, user_id in ordered[: query.limit]

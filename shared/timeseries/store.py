@@ -48,7 +48,8 @@ class RawQuery:
 
     `user_ids` is the tenant filter: never empty, never "all by default"; None only for an admin.
     `start_ns` is inclusive, `end_ns` exclusive. `metrics` None means every metric. `after` is the cursor of the page
-    before: the (ts_ns, measurement) of its last reading.
+    before: the (ts_ns, measurement, user_id) of its last reading; without the user_id, the page begins after all that
+    was measured at that moment, whoever owns it.
     """
 
     device_id: str
@@ -58,12 +59,12 @@ class RawQuery:
     limit: int
     metrics: Sequence[str] | None = None
     order: Literal["asc", "desc"] = "asc"
-    after: tuple[int, str] | None = None
+    after: tuple[int, str, int] | tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """Readings in order of (ts_ns, measurement); `more` says whether the range goes on after the last one."""
+    """Readings in order of (ts_ns, measurement, user_id); `more` says whether the range goes on after the last one."""
 
     readings: Sequence[Reading]
     more: bool

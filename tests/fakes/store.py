@@ -1,0 +1,41 @@
+"""A time-series store that fails on demand, and otherwise remembers what it was given."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from shared.readings import Reading
+from shared.timeseries.store import RawPage, RawQuery, StoreError
+
+
+class FailingStore:
+    """`failures`: what the next writes raise, one each; `given`: every write, also those that failed."""
+
+    def __init__(self, *failures: StoreError) -> None:
+        self.failures = deque(failures)
+        self.down: StoreError | None = None
+        self.given: list[list[Reading]] = []
+        self.stored: dict[tuple[str, str, int, int], dict[str, object]] = {}
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def write(self, readings: Sequence[Reading]) -> None:
+        """Wait while `open` is cleared; raise what is due; store all otherwise, as a real store does: by identity."""
+        self.given.append(list(readings))
+        await self.open.wait()
+        if self.down is not None:
+            raise self.down
+        if self.failures:
+            raise self.failures.popleft()
+        for device_id, user_id, measurement, ts_ns, values in readings:
+            self.stored.setdefault((measurement, device_id, user_id, ts_ns), {}).update(values)
+
+    async def raw(self, query: RawQuery) -> RawPage:
+        raise NotImplementedError
+
+    async def ping(self) -> None:
+        if self.down is not None:
+            raise self.down
+
+    async def close(self) -> None:
+        return

@@ -1,0 +1,130 @@
+"""Migrations on real databases: from nothing and back, all or nothing, and the same as the tables in the code."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.database.engine import open_engine
+from shared.database.migrations.upgrade import downgrade, upgrade
+from shared.database.tables import metadata
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    opened = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'telemetrio.db'}")
+    yield opened
+    await opened.dispose()
+
+
+async def tables(engine: AsyncEngine) -> set[str]:
+    async with engine.connect() as connection:
+        return set(await connection.run_sync(lambda each: inspect(each).get_table_names()))
+
+
+def differences(connection: Connection) -> list[Any]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+    return list(compare_metadata(context, metadata))
+
+
+async def test_migrations_make_what_the_code_expects(engine: AsyncEngine) -> None:
+    """No table, column, type, index or constraint differs from shared/database/tables.py."""
+    await upgrade(engine)
+    assert await tables(engine) == {*metadata.tables, "alembic_version"}
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_the_comparison_sees_a_difference(engine: AsyncEngine) -> None:
+    """A column more in the database, and it is told."""
+    await upgrade(engine)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE items ADD COLUMN stray INTEGER")
+        await connection.exec_driver_sql("DROP INDEX ix_items_user_id_status")
+        assert {each[0] for each in await connection.run_sync(differences)} == {"remove_column", "add_index"}
+
+
+async def test_down_to_nothing_and_up_again(engine: AsyncEngine) -> None:
+    """The way back is whole, and can be gone again."""
+    await upgrade(engine)
+    await downgrade(engine, "base")
+    assert await tables(engine) == {"alembic_version"}
+    await upgrade(engine)
+    assert set(metadata.tables) < await tables(engine)
+
+
+async def test_an_upgrade_of_what_is_new_enough_changes_nothing(engine: AsyncEngine) -> None:
+    """Every start does it."""
+    for _ in range(3):
+        await upgrade(engine)
+    async with engine.begin() as connection:
+        versions = (await connection.exec_driver_sql("SELECT count(*) FROM alembic_version")).scalar_one()
+    assert versions == 1
+
+
+async def test_an_upgrade_that_fails_leaves_nothing_behind(engine: AsyncEngine) -> None:
+    """All or nothing: a table that stands in the way takes the earlier ones back with it."""
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("CREATE TABLE items (mine TEXT)")
+    with pytest.raises(SQLAlchemyError, match="items"):
+        await upgrade(engine)
+    assert await tables(engine) == {"items"}
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("DROP TABLE items")
+    await upgrade(engine)
+    assert set(metadata.tables) < await tables(engine)
+
+
+async def test_two_upgrades_at_once_on_one_loop(tmp_path: Path) -> None:
+    """One waits for the other, and finds nothing to do."""
+    engines = [open_engine(f"sqlite+aiosqlite:///{tmp_path / 'telemetrio.db'}") for _ in range(3)]
+    await asyncio.gather(*map(upgrade, engines))
+    assert set(metadata.tables) < await tables(engines[0])
+    for engine in engines:
+        await engine.dispose()
+
+
+PROGRAM = """
+import asyncio, sys
+from shared.database.engine import open_engine
+from shared.database.migrations.upgrade import upgrade
+
+async def main():
+    engine = open_engine(sys.argv[1])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    await upgrade(engine)
+    await engine.dispose()
+
+asyncio.run(main())
+"""
+
+
+async def test_two_processes_that_start_at_once(engine: AsyncEngine) -> None:
+    """Both come up, on a database that neither has made before."""
+    url = engine.url.render_as_string(hide_password=False)
+    started = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, url, stdin=PIPE, stdout=PIPE) for _ in "ab"
+    ]
+    try:
+        async with asyncio.timeout(30):
+            for process in started:
+                assert process.stdout is not None
+                assert await process.stdout.readline() == b"ready\n"
+            await asyncio.gather(*(process.communicate(b"go\n") for process in started))
+    finally:
+        for process in started:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    assert [process.returncode for process in started] == [0, 0]
+    assert set(metadata.tables) < await tables(engine)

@@ -1,0 +1,286 @@
+"""The mirror between a real outbox and a real relational database: nothing is lost, nothing is told twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, Table, insert, select, text, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.ingest import mirror as mirror_module
+from services.ingest.mirror import Mirror
+from shared.database.engine import open_engine
+from shared.database.migrations.upgrade import upgrade
+from shared.database.registry import ensure_local_admin
+from shared.database.tables import (
+    dead_letters,
+    device_measurements,
+    device_status,
+    devices,
+    ingest_books,
+    latest,
+    users,
+)
+from tests.fakes.ingest import NOW, Bench, delivery
+from tests.peers.waiting import eventually_async
+
+
+class Both:
+    """An ingest and its relational database, in one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.bench = Bench(directory / "ingest")
+        self.file = directory / "telemetrio.db"
+        self.engine = open_engine(f"sqlite+aiosqlite:///{self.file}")
+        self.mirror = Mirror(self.bench.outbox, self.bench.board, self.bench.registry, self.engine, self.bench.health)
+
+    async def rows(self, table: Table) -> list[Row[Any]]:
+        async with self.engine.connect() as connection:
+            return list(await connection.execute(select(table).order_by(*table.primary_key.columns)))
+
+    async def latest_of(self, device_id: str) -> Row[Any]:
+        (row,) = [row for row in await self.rows(latest) if row.device_id == device_id]
+        return row
+
+    async def waiting(self) -> dict[str, int]:
+        """What is still to be told, in memory and in the file."""
+        count = (
+            "SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM dead WHERE moved = 0) + total(pending) "
+            "FROM registry"
+        )
+        row = await self.bench.outbox.read(lambda connection: connection.execute(count).fetchone())
+        return {"memory": len(self.bench.board) + len(self.bench.registry.pending), "file": int(sum(row))}
+
+
+@asynccontextmanager
+async def opened(directory: Path) -> AsyncIterator[Both]:
+    both = Both(directory)
+    await upgrade(both.engine)
+    async with both.engine.begin() as connection:
+        await ensure_local_admin(connection, NOW)
+    await both.bench.outbox.open()
+    await both.mirror.load()
+    yield both
+    await both.bench.outbox.close()
+    await both.engine.dispose()
+
+
+@pytest.fixture
+async def both(tmp_path: Path) -> AsyncIterator[Both]:
+    async with opened(tmp_path) as ready:
+        yield ready
+
+
+async def test_everything_people_may_see_is_told_once(both: Both) -> None:
+    """Devices, measurements, latest values, status, letters and books; afterwards nothing is waiting."""
+    await both.bench.commit(
+        delivery("d1", {"temperature": 1, "ok": True, "word": "x", "ts": NOW - 5}),
+        delivery("d1", b"OFFLINE", kind="status"),
+        delivery("d2", b"\xff\x00"),
+    )
+    await both.mirror.push()
+    assert [(row.device_id, row.name, row.user_id, row.claimed) for row in await both.rows(devices)] == [
+        ("d1", "d1", 1, False),
+        ("d2", "d2", 1, False),
+    ]
+    assert [tuple(row)[:3] for row in await both.rows(device_measurements)] == [("d1", "sensor_data", 1)]
+    assert tuple(await both.latest_of("d1")) == (
+        *("d1", 1, "sensor_data", NOW - 5, NOW),
+        {"temperature": 1.0, "ok": True, "word": "x"},
+    )
+    assert [tuple(row) for row in await both.rows(device_status)] == [("d1", 1, "offline", NOW)]
+    (letter,) = await both.rows(dead_letters)
+    assert (letter.device_id, letter.user_id, letter.code, letter.payload, letter.entries, letter.payload_bytes) == (
+        *("d2", 1, "not_utf8", b"\xff\x00", 1, 2),
+    )
+    (books,) = await both.rows(ingest_books)
+    assert (books.source, books.epoch, books.received, books.spooled, books.dead_lettered, books.status) == (
+        *("ingest", both.bench.outbox.epoch, 2, 1, 1, 1),
+    )
+    assert await both.waiting() == {"memory": 0, "file": 0}
+
+
+async def test_latest_merges_metrics_and_late_data_moves_nothing_back(both: Both) -> None:
+    """Newer data wins metric by metric, before and after a push, in memory and in the table."""
+    for push in (False, True):
+        device = f"d-{push}"
+        for content in ({"a": 1, "b": 1, "ts": NOW}, {"b": 2, "c": 2, "ts": NOW + 1}, {"a": 9, "c": 9, "ts": NOW - 1}):
+            await both.bench.commit(delivery(device, content))
+            if push:
+                await both.mirror.push()
+        await both.mirror.push()
+        row = await both.latest_of(device)
+        assert (row.ts_ns, row.values) == (NOW + 1, {"a": 1.0, "b": 2.0, "c": 2.0})
+
+
+async def test_a_late_reading_tells_that_the_device_was_heard(both: Both) -> None:
+    """`seen_ns` is the receipt, also of late data, and never goes back."""
+    await both.bench.commit(delivery("d1", {"a": 1, "ts": NOW}, received_ns=NOW + 5))
+    await both.mirror.push()
+    await both.bench.commit(delivery("d1", {"a": 0, "ts": NOW - 100}, received_ns=NOW + 9))
+    await both.mirror.push()
+    await both.bench.commit(delivery("d1", {"a": 0, "ts": NOW - 100}, received_ns=NOW + 7))
+    await both.mirror.push()
+    row = await both.latest_of("d1")
+    assert (row.ts_ns, row.seen_ns, row.values) == (NOW, NOW + 9, {"a": 1.0})
+
+
+async def test_an_older_status_never_replaces_a_newer_one(both: Both) -> None:
+    """A will that arrives late does not take a device offline that came back."""
+    for word, received_ns in ((b"online", NOW + 5), (b"offline", NOW)):
+        await both.bench.commit(delivery("d1", word, received_ns, kind="status"))
+        await both.mirror.push()
+    assert [(row.status, row.ts_ns) for row in await both.rows(device_status)] == [("online", NOW + 5)]
+
+
+async def test_a_push_that_is_cut_off_is_made_again_with_the_same_result(tmp_path: Path) -> None:
+    """Told, but not marked as told (a crash in between): the next life tells it again, and nothing is there twice."""
+    async with opened(tmp_path) as first:
+        await first.bench.commit(delivery("d1", {"a": 1, "bad": []}), delivery("d1", b"?"), delivery("d2", {"a": 1}))
+
+        async def dies(_statements: object) -> None:
+            raise ConnectionAbortedError
+
+        first.bench.outbox.change = dies  # type: ignore[method-assign,assignment] # a crash after the commit over there
+        with pytest.raises(ConnectionAbortedError):
+            await first.mirror.push()
+        told = [await first.rows(table) for table in (devices, latest, dead_letters)]
+        assert [len(rows) for rows in told] == [2, 2, 2]
+    async with opened(tmp_path) as second:
+        assert (await second.waiting())["file"] == 2 + 2 + 2 - 2  # its first look at the registry found both devices
+        await second.mirror.push()
+        assert [await second.rows(table) for table in (devices, latest, dead_letters)] == told
+        assert await second.waiting() == {"memory": 0, "file": 0}
+
+
+async def test_while_the_database_is_away_nothing_is_lost(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file can't be opened: ingest goes on, it is said, and when it is back everything is told."""
+    monkeypatch.setattr(mirror_module, "_EVERY_S", 0.01)
+    monkeypatch.setattr(mirror_module, "_RETRY_S", 0.01)
+    await both.engine.dispose()
+    away = both.file.with_suffix(".away")
+    both.file.rename(away)
+    both.file.mkdir()
+    running = asyncio.create_task(both.mirror.run())
+
+    async def state(wanted: str) -> bool:
+        return "database" in both.bench.health.snapshot() and both.bench.health["database"].state == wanted
+
+    await both.bench.commit(delivery("d1", {"a": 1}), delivery("d1", b"?"))
+    both.mirror.wake()
+    await eventually_async(lambda: state("down"))
+    await both.bench.commit(delivery("d1", {"b": 2, "ts": NOW + 1}))
+    assert both.bench.health.ready
+    assert not running.done()
+    both.file.rmdir()
+    away.rename(both.file)
+    await eventually_async(lambda: state("ok"))
+    await eventually_async(lambda: everything_told(both))
+    running.cancel()
+    assert (await both.latest_of("d1")).values == {"a": 1.0, "b": 2.0}
+    assert len(await both.rows(dead_letters)) == 1
+
+
+async def everything_told(both: Both) -> bool:
+    return await both.waiting() == {"memory": 0, "file": 0}
+
+
+async def test_a_locked_database_is_an_outage_too(both: Both) -> None:
+    """Nothing is marked as told; the next push tells it."""
+    await both.bench.commit(delivery("d1", {"a": 1}))
+    async with both.engine.connect() as other:
+        await other.exec_driver_sql("BEGIN EXCLUSIVE")
+        quick = open_engine(f"sqlite+aiosqlite:///{both.file}?timeout=0")
+        both.mirror._engine = quick
+        async with quick.connect() as connection:
+            await connection.exec_driver_sql("PRAGMA busy_timeout=0")
+        with pytest.raises(SQLAlchemyError):
+            await both.mirror.push()
+        await other.rollback()
+    assert (await both.waiting())["memory"] == 2
+    await both.mirror.push()
+    assert await both.waiting() == {"memory": 0, "file": 0}
+    await quick.dispose()
+
+
+async def test_what_changes_during_a_push_is_told_by_the_next_one(both: Both) -> None:
+    """A value committed while the database was being told is not taken for told."""
+    await both.bench.commit(delivery("d1", {"a": 1, "ts": NOW}))
+    original = both.mirror._write
+
+    def write(*given: Any) -> None:
+        original(*given)
+        both.bench.board.apply(changed)
+
+    group = both.bench.group([delivery("d1", {"a": 2, "ts": NOW + 1})])
+    changed = both.bench.board.merged(group)
+    await both.bench.outbox.commit(group, changed, [])
+    both.mirror._write = write  # type: ignore[method-assign,assignment] # the commit ends in the middle of the push
+    await both.mirror.push()
+    assert await both.waiting() == {"memory": 1, "file": 1}
+    both.mirror._write = original  # type: ignore[method-assign]
+    await both.mirror.push()
+    assert (await both.latest_of("d1")).values == {"a": 2.0}
+    assert await both.waiting() == {"memory": 0, "file": 0}
+
+
+async def test_the_registry_is_the_databases_word(both: Both) -> None:
+    """Owners, profiles and disabled devices are read from it, and kept in the file for the time when it is away."""
+    async with both.engine.begin() as connection:
+        await connection.execute(insert(users), {"name": "ann", "role": "user", "created_ns": NOW})
+        row = {"name": "k", "user_id": 2, "profile": "knee", "disabled": True, "created_ns": NOW}
+        await connection.execute(insert(devices), {"device_id": "k1", **row})
+        await connection.execute(insert(devices), {"device_id": "k2", **row, "profile": "of another version"})
+    await both.bench.commit(delivery("d1", {"a": 1}))
+    await both.mirror._read_registry()
+    known = both.bench.registry.find("k1")
+    assert known is not None
+    assert (known.user_id, known.profile.name, known.disabled) == (2, "knee", True)
+    strange = both.bench.registry.find("k2")
+    assert strange is not None
+    assert strange.user_id == 2
+    assert both.bench.registry.pending == ["d1"]
+    async with both.engine.begin() as connection:
+        await connection.execute(update(devices).where(devices.c.device_id == "k1").values(disabled=False))
+        await connection.execute(text("DELETE FROM devices WHERE device_id = 'k2'"))
+    await both.mirror.push()
+    await both.mirror._read_registry()
+    assert both.bench.registry.find("k2") is None
+
+
+async def test_without_the_database_the_copy_is_asked(tmp_path: Path) -> None:
+    """A start while it is away knows every device that it ever read."""
+    async with opened(tmp_path) as first:
+        async with first.engine.begin() as connection:
+            row = {"name": "k", "user_id": 1, "profile": "knee", "disabled": True, "created_ns": NOW}
+            await connection.execute(insert(devices), {"device_id": "k1", **row})
+        await first.bench.commit(delivery("d1", {"a": 1}))
+        await first.mirror._read_registry()
+    again = Bench(first.bench.settings.data_dir)
+    await again.outbox.open()
+    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/nowhere/x.db")
+    copy = Mirror(again.outbox, again.board, again.registry, engine, again.health)
+    await copy.load()
+    found = again.registry.find("k1")
+    assert found is not None
+    assert (found.profile.name, found.disabled) == ("knee", True)
+    assert again.registry.pending == ["d1"]
+    assert again.health["database"].state == "down"
+    await again.outbox.close()
+
+
+async def test_a_device_that_somebody_claimed_meanwhile_stays_theirs(both: Both) -> None:
+    """It registered itself, but was added by hand before that was told: the hand wins."""
+    await both.bench.commit(delivery("d1", {"a": 1}))
+    async with both.engine.begin() as connection:
+        row = {"name": "Ann's", "user_id": 1, "profile": "open", "created_ns": NOW}
+        await connection.execute(insert(devices), {"device_id": "d1", **row})
+    await both.mirror.push()
+    assert [(row.name, row.profile, row.claimed) for row in await both.rows(devices)] == [("Ann's", "open", True)]
+    await both.mirror._read_registry()
+    found = both.bench.registry.find("d1")
+    assert found is not None
+    assert found.profile.name == "open"

@@ -1,0 +1,219 @@
+"""The whole of ingest on real files: in what order things happen to a message, and that none may happen earlier."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from services.ingest import outbox as outbox_module
+from services.ingest.assembly import Ingest, Surroundings, open_ingest
+from services.ingest.outboxfile import OutboxFile, Written
+from services.ingest.pipeline import Pipeline
+from shared.database.engine import open_engine
+from shared.database.migrations.upgrade import upgrade
+from shared.database.registry import ensure_local_admin
+from shared.health import Health
+from shared.process import run_parts
+from shared.readings import ReadingBatch
+from shared.timeseries.sqlite import SqliteStore
+from shared.timeseries.store import RawQuery, Unavailable
+from tests.fakes.ingest import NOW, Announced, delivery, settings_in
+from tests.fakes.store import FailingStore
+from tests.peers.waiting import eventually_async
+
+
+class Running:
+    """Ingest with its parts running, on a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.announced = Announced()
+        self.health = Health()
+        self.store: SqliteStore | FailingStore = FailingStore()
+        self.ingest: Ingest
+        self._stack = AsyncExitStack()
+        self._stop = asyncio.Event()
+        self._parts: asyncio.Task[None]
+
+    async def start(self) -> None:
+        engine = open_engine(f"sqlite+aiosqlite:///{self.directory / 'telemetrio.db'}")
+        self._stack.push_async_callback(engine.dispose)
+        await upgrade(engine)
+        async with engine.begin() as connection:
+            await ensure_local_admin(connection, NOW)
+        if isinstance(self.store, SqliteStore):
+            await self.store.open()
+        self._stack.push_async_callback(self.store.close)
+        around = Surroundings(engine, self.store, self.announced, self.health)
+        self.ingest = await open_ingest(self._stack, settings_in(self.directory), around)
+        self._parts = asyncio.create_task(run_parts(self.ingest.parts, self._stop))
+
+    async def stop(self) -> None:
+        self._stop.set()
+        await self._parts
+        await self._stack.aclose()
+
+    def send(self, content: object, ack: Callable[[], None], device_id: str = "d1") -> None:
+        self.ingest.intake.offer(delivery(device_id, content, ack=ack))
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    started = Running(tmp_path)
+    await started.start()
+    yield started
+    await started.stop()
+
+
+async def test_puback_leaves_only_after_the_commit(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a device is told, another connection sees its row in the file; live is told after that, never before."""
+    events: list[str] = []
+    original = OutboxFile.write
+
+    def write(file: OutboxFile, *given: object) -> Written:
+        written = original(file, *given)  # type: ignore[arg-type] # passed on as they came
+        events.append("committed")
+        return written
+
+    def announce(batch: ReadingBatch) -> None:
+        events.append(f"announced {batch.seq}")
+
+    monkeypatch.setattr(OutboxFile, "write", write)
+    monkeypatch.setattr(running.announced, "announce", announce)
+    for number in range(3):
+        done = asyncio.Event()
+
+        def ack(number: int = number, done: asyncio.Event = done) -> None:
+            events.append(f"acknowledged {number}")
+            done.set()
+
+        running.send({"a": number}, ack)
+        async with asyncio.timeout(5):
+            await done.wait()
+    assert isinstance(getattr(running.ingest.parts[-1].run, "__self__", None), Pipeline)
+    assert events[:8] == [
+        *("committed", "acknowledged 0", "announced 1"),
+        *("committed", "acknowledged 1", "announced 2"),
+        *("committed", "acknowledged 2"),
+    ]
+
+
+async def test_messages_are_acknowledged_in_order_each_once_whatever_became_of_them(running: Running) -> None:
+    """Good, bad, ignored and status messages alike: a device never waits for ever, and never resends poison."""
+    order: list[int] = []
+    contents: list[object] = [{"a": 1}, b"not json", b"", {"a": []}, [], b"\xff" * 70_000, {"a": 2}, b"\xed\xa0\x80"]
+    contents += [b'{"\\ud800": 1, "\\u0000": 2}', [{"a": 1}] * 1_000]
+    for number, content in enumerate(contents * 20):
+        running.send(content, partial(order.append, number), f"d{number % 3}")
+
+    async def all_of_them() -> bool:
+        return len(order) == len(contents) * 20
+
+    await eventually_async(all_of_them, 10)
+    assert order == list(range(len(contents) * 20))
+    recount = await running.ingest.outbox.recount()
+    assert recount.agrees, recount
+    assert recount.books["messages"] == len(order)
+
+
+async def test_while_there_is_no_room_nothing_is_acknowledged(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message waits, readiness fails; when there is room it is committed once and acknowledged."""
+    monkeypatch.setattr(outbox_module, "_LOOK_FOR_ROOM_S", 0.01)
+    outbox = running.ingest.outbox
+    monkeypatch.setattr(outbox._ballast, "_min_free", 2**60)
+    acknowledged: list[int] = []
+    for number in range(3):
+        running.send({"a": number}, partial(acknowledged.append, number))
+
+    async def unready() -> bool:
+        return not running.health.ready
+
+    await eventually_async(unready)
+    assert acknowledged == []
+    assert running.announced.batches == []
+    assert outbox.last_seq == 0
+    monkeypatch.setattr(outbox._ballast, "_min_free", 0)
+
+    async def all_three() -> bool:
+        return acknowledged == [0, 1, 2] and running.health.ready
+
+    await eventually_async(all_three)
+    assert outbox.books["received"] == 3
+
+
+async def test_a_message_goes_all_the_way_and_survives_a_restart(tmp_path: Path) -> None:
+    """Store away: acknowledged and kept. Next life, store back: stored once, announced again, books balanced."""
+    first = Running(tmp_path)
+    assert isinstance(first.store, FailingStore)
+    first.store.down = Unavailable("away", 300.0)
+    await first.start()
+    done = asyncio.Event()
+    first.send([{"ts": NOW - 1, "a": 1}, {"ts": NOW, "a": 2}], done.set)
+    async with asyncio.timeout(5):
+        await done.wait()
+    await first.stop()
+    second = Running(tmp_path)
+    second.store = SqliteStore(tmp_path / "readings.db")
+    await second.start()
+
+    async def stored() -> bool:
+        return second.ingest.outbox.books["stored"] == 2
+
+    await eventually_async(stored)
+    page = await second.store.raw(RawQuery("d1", [1], 0, 2**63 - 1, 10))
+    assert [reading.values for reading in page.readings] == [{"a": 1.0}, {"a": 2.0}]
+    assert second.announced.seqs == [1]
+    assert (await second.ingest.outbox.recount()).agrees
+    await second.stop()
+
+
+async def test_stopping_in_the_middle_leaves_books_that_balance(tmp_path: Path) -> None:
+    """SIGTERM under load, again and again: what was acknowledged is in the file or in the store, counted once."""
+    acknowledged = 0
+
+    def ack() -> None:
+        nonlocal acknowledged
+        acknowledged += 1
+
+    for life in range(5):
+        running = Running(tmp_path)
+        running.store = SqliteStore(tmp_path / "readings.db")
+        await running.start()
+        for number in range(200):
+            running.send({"ts": NOW + life * 1_000 + number, "a": number}, ack)
+            if number % 20 == 0:
+                await asyncio.sleep(0)
+        expected = acknowledged + 1
+
+        async def some(expected: int = expected) -> bool:
+            return acknowledged >= expected
+
+        await eventually_async(some)
+        await running.stop()
+    file = OutboxFile(tmp_path / "ingest.outbox")
+    file.open()
+    recount = file.recount()
+    file.close()
+    assert recount.agrees, recount
+    assert recount.books["received"] >= acknowledged
+
+
+async def test_an_error_of_the_outbox_ends_the_process(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not a full disk is nothing to wait for: the part dies, nothing is acknowledged, the supervisor acts."""
+
+    def damaged(*_given: object) -> Written:
+        raise OSError("unheard of")
+
+    monkeypatch.setattr(OutboxFile, "write", damaged)
+    acknowledged: list[int] = []
+    running.send({"a": 1}, lambda: acknowledged.append(1))
+    with pytest.raises(OSError, match="unheard of"):
+        async with asyncio.timeout(5):
+            await asyncio.shield(running._parts)
+    assert acknowledged == []
+    running._parts = asyncio.create_task(asyncio.sleep(0))

@@ -1,0 +1,168 @@
+"""The acceptor: what becomes of each delivery, and when a group is closed."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import orjson
+import pytest
+
+from services.ingest.acceptor import Acceptor
+from services.ingest.delivery import Delivery
+from services.ingest.group import MAX_BYTES, MAX_READINGS, Group
+from services.ingest.registry import Registry
+from shared.profiles import DEFAULT_PROFILE
+from tests.fakes.ingest import NOW, delivery, nothing, registering, settings_in
+
+
+def accepted(*deliveries: Delivery, registry: Registry | None = None, **settings: object) -> Group:
+    acceptor = Acceptor(registering() if registry is None else registry, settings_in(Path(), **settings))
+    (group,) = acceptor.groups(deliveries)
+    return group
+
+
+def codes(group: Group) -> list[tuple[str, str, str | None, int | None, int]]:
+    return [(each.kind, each.code, each.device_id, each.user_id, each.entries) for each in group.letters]
+
+
+def test_a_good_message_is_readings_of_its_owner() -> None:
+    """Measurement by the profile, owner by the registry, time by the device."""
+    group = accepted(delivery("d1", {"ts": NOW - 1, "temperature": 20}))
+    assert [tuple(reading) for reading in group.readings] == [("d1", 1, "sensor_data", NOW - 1, {"temperature": 20.0})]
+    assert group.letters == []
+    assert group.registered == ["d1"]
+    assert orjson.loads(group.body) == [["d1", 1, "sensor_data", NOW - 1, {"temperature": 20.0}]]
+
+
+def test_samples_without_a_time_never_become_one_point() -> None:
+    """Receipt times only ever increase, also when the clock of this host jumps back."""
+    now = [NOW, NOW, NOW - 3_600 * 10**9, NOW + 5]
+    group = accepted(*(delivery("d1", [{"a": 1}, {"a": 2}], received_ns) for received_ns in now))
+    times = [reading.ts_ns for reading in group.readings]
+    assert all(before < after for before, after in pairwise(times))
+    assert times[0] == NOW
+
+
+def test_a_bad_message_is_a_letter_with_its_bytes_and_reason() -> None:
+    """The first 64 KiB, the length and the digest of the whole, every path that was refused."""
+    huge = b"x" * 100_000
+    group = accepted(delivery("d1", huge), delivery("d1", [{"a": []}, {"b": 1, "c": []}]))
+    whole, part = group.letters
+    assert (whole.kind, whole.code, whole.entries, len(whole.payload), whole.size) == (
+        *("message", "too_large", 1, 65_536, 100_000),
+    )
+    assert len(whole.sha256) == 64
+    assert (part.kind, part.code, part.entries) == ("part", "nested", 1)
+    assert orjson.loads(part.paths) == [["[0].a", "nested"], ["[1].c", "nested"]]
+    assert group.counts["metrics_refused"] == 1
+
+
+def test_a_flaw_in_an_accepted_sample_weighs_nothing() -> None:
+    """A refused metric is told by a letter of kind `part` with 0 entries: its sample is stored."""
+    group = accepted(delivery("d1", {"a": 1, "b": []}))
+    assert codes(group) == [("part", "nested", "d1", 1, 0)]
+    assert (group.counts["received"], group.counts["spooled"], group.counts["dead_lettered"]) == (1, 1, 0)
+
+
+def test_topics_that_are_no_devices_are_counted_and_dropped() -> None:
+    """They are acknowledged like all others, and no entry."""
+    group = accepted(Delivery("somewhere/else", b"{}", 1, NOW, nothing))
+    assert (group.counts["ignored"], group.counts["received"], group.letters) == (1, 0, [])
+    assert len(group.deliveries) == 1
+
+
+@pytest.mark.parametrize("level", ["a b", "-a", "a" * 129, "nul\x00"])
+def test_a_bad_device_id_is_nobodys_letter(level: str) -> None:
+    """An admin's business; every database can hold it."""
+    group = accepted(delivery(level, {"a": 1}))
+    assert codes(group) == [("message", "bad_device_id", None, None, 1)]
+    assert "\x00" not in group.letters[0].topic + group.letters[0].detail
+
+
+def test_an_unknown_device_is_refused_where_the_settings_say_so() -> None:
+    """With its id, so that somebody can add it."""
+    group = accepted(delivery("d1", {"a": 1}), registry=Registry("refuse", DEFAULT_PROFILE))
+    assert codes(group) == [("message", "unknown_device", "d1", None, 1)]
+    assert group.registered == []
+
+
+def test_a_disabled_device_is_refused_for_its_owner() -> None:
+    """Its data and its status."""
+    registry = registering()
+    registry.learn([("d1", 7, "open", True)])
+    group = accepted(delivery("d1", {"a": 1}), delivery("d1", b"online", kind="status"), registry=registry)
+    assert codes(group) == [("message", "device_disabled", "d1", 7, 1)] * 2
+
+
+def test_another_owners_device_keeps_its_owner_and_profile() -> None:
+    """The payload can't say whose it is."""
+    registry = registering()
+    registry.learn([("k1", 7, "knee", False)])
+    group = accepted(delivery("k1", {"x": 1, "user_id": 1, "temperature": 5}), registry=registry)
+    (reading,) = group.readings
+    assert (reading.user_id, reading.measurement, reading.values) == (7, "knee_data", {"x": 1.0})
+
+
+def test_the_window_is_the_settings_word() -> None:
+    """Too old, too far ahead; with no max_age nothing is too old."""
+    times = [{"ts": NOW + seconds * 10**9, "a": 1} for seconds in (-11, -10, 5, 6)]
+    assert len(accepted(delivery("d1", times), max_age_s=10, max_ahead_s=5).readings) == 2
+    assert len(accepted(delivery("d1", times), max_ahead_s=5).readings) == 3
+
+
+def test_samples_of_one_moment_are_counted_as_overwritten() -> None:
+    """They merge in the store: not lost without a word."""
+    group = accepted(delivery("d1", [{"ts": NOW, "a": 1}, {"ts": NOW, "a": 2}, {"ts": NOW - 1, "a": 3}]))
+    assert group.counts["overwritten"] == 1
+
+
+@pytest.mark.parametrize(
+    ("payload", "status"),
+    [
+        (b"online", "online"),
+        (b" Offline\n", "offline"),
+        (b'"online"', "online"),
+        (b'{"status": "OFFLINE", "why": 1}', "offline"),
+    ],
+)
+def test_a_status_is_a_word_or_an_object(payload: bytes, status: str) -> None:
+    """At the time of its receipt."""
+    group = accepted(delivery("d1", payload, kind="status"))
+    assert [tuple(each) for each in group.status] == [("d1", 1, status, NOW)]
+    assert group.counts["received"] == 0
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"on", b"{}", b"[]", b"{", b'{"status": 1}', b"\xff\xff", b"null", b"o" * 70_000, b'{"status": []}', b'""'],
+)
+def test_another_word_is_a_letter(payload: bytes) -> None:
+    """One entry, like every message that can't be kept."""
+    group = accepted(delivery("d1", payload, kind="status"))
+    assert codes(group) == [("message", "wrong_type", "d1", 1, 1)]
+
+
+def test_an_empty_status_clears_the_topic_and_says_nothing() -> None:
+    """That is how MQTT takes back a retained message."""
+    group = accepted(delivery("d1", b"", kind="status"))
+    assert (group.status, group.letters, group.counts["ignored"]) == ([], [], 1)
+
+
+def test_groups_close_when_they_are_full_and_keep_the_order() -> None:
+    """By readings, by bytes, by letters; every delivery is in one group, the last one included."""
+    acceptor = Acceptor(registering(), settings_in(Path()))
+    contents = [*[[{"a": 1}] * 1_000] * 3, *[b"\xff" * 60_000] * 6, *[{"w": "x" * 1_000}] * 300]
+    deliveries = [delivery(f"d{number}", content) for number, content in enumerate(contents)]
+    groups = list(acceptor.groups(deliveries))
+    assert [each for group in groups for each in group.deliveries] == deliveries
+    assert len(groups) >= 4
+    for group in groups:
+        assert len(group.readings) <= MAX_READINGS + 1_000
+        assert group.size <= 2 * MAX_BYTES
+        assert group.counts["received"] == group.counts["spooled"] + group.counts["dead_lettered"]
+        assert len(orjson.loads(group.body)) == len(group.readings) == group.counts["spooled"]
+    assert all(group.full for group in groups[:-1])
+
+
+def test_no_delivery_no_group() -> None:
+    """An empty hand is not committed."""
+    assert list(Acceptor(registering(), settings_in(Path())).groups([])) == []

@@ -1,0 +1,49 @@
+"""Topics: what is built is parsed back, and nothing else is taken for a device's."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.identifiers import DEVICE_ID_PATTERN
+from shared.topics import DeviceTopic, data_topic, error_topic, parse_device_topic, status_topic
+
+device_ids = st.from_regex(DEVICE_ID_PATTERN, fullmatch=True)
+
+
+@given(device_ids, st.sampled_from(["iot/devices", "plant/7", "a"]))
+def test_a_topic_that_we_build_is_parsed_back(device_id: str, prefix: str) -> None:
+    """For every device id and prefix."""
+    assert parse_device_topic(data_topic(device_id, prefix), prefix) == DeviceTopic(device_id, "data", device_id)
+    assert parse_device_topic(status_topic(device_id, prefix), prefix) == DeviceTopic(device_id, "status", device_id)
+    assert parse_device_topic(error_topic(device_id, prefix), prefix) is None
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        *("", "iot/devices", "iot/devices/", "iot/devices/d1", "iot/devices/d1/", "iot/devices/d1/data/"),
+        *("iot/devicesd1/data", "iot/devices/d1/errors", "iot/devices/a/b/data", "x/iot/devices/d1/data"),
+    ],
+)
+def test_other_topics_are_nobodys(topic: str) -> None:
+    """They are not taken for a device's message."""
+    assert parse_device_topic(topic) is None
+
+
+@pytest.mark.parametrize("level", ["", "-d", "d 1", "d\n", "ä", "a" * 129])
+def test_a_bad_device_id_is_told_as_such(level: str) -> None:
+    """Its message becomes a dead letter, so the level is kept as it was."""
+    assert parse_device_topic(f"iot/devices/{level}/data") == DeviceTopic(None, "data", level)
+
+
+@given(st.text())
+def test_no_text_makes_the_parser_raise(text: str) -> None:
+    """Whatever a client publishes to."""
+    for topic in (text, f"iot/devices/{text}", f"iot/devices/{text}/data"):
+        parse_device_topic(topic)
+
+
+def test_a_long_topic_is_parsed_like_a_short_one() -> None:
+    """Only the short ones are remembered."""
+    prefix = "p/" * 200 + "q"
+    assert parse_device_topic(data_topic("d1", prefix), prefix) == DeviceTopic("d1", "data", "d1")
