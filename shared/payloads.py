@@ -190,8 +190,9 @@ class _Judge:
 
 
 def _time_key(content: dict[str, Any]) -> str:
+    """The first key that gives a time; null counts as absent."""
     for key in _TIME_KEYS:
-        if key in content:
+        if content.get(key) is not None:
             return key
     return ""
 

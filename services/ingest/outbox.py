@@ -39,7 +39,7 @@ class Outbox:
     """Made without I/O; `open()` first, `run()` is a part of the process, `close()` last."""
 
     def __init__(self, settings: IngestSettings, health: Health) -> None:
-        self._file = OutboxFile(settings.data_dir / f"{settings.source}.outbox")
+        self._file = OutboxFile(settings.data_dir / f"{settings.source}.outbox", settings.max_dead_letters_mib << 20)
         self._ballast = Ballast(settings.data_dir, settings.min_free_disk_mib << 20)
         self._bound = settings.max_outbox_mib << 20
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")

@@ -14,9 +14,10 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from services.ingest import backlog
+from services.ingest import backlog, deadletters
 from services.ingest.backlog import RegistryRow
 from services.ingest.books import COLUMNS, Moves, Recount, store_moves
+from services.ingest.deadletters import Quota
 from services.ingest.errors import OutboxDamaged
 from services.ingest.group import Group, Letter
 from services.ingest.latest import Latest
@@ -33,17 +34,8 @@ CREATE TABLE IF NOT EXISTS spool (
     body BLOB NOT NULL,                     -- the one encoding of its readings
     status BLOB NOT NULL
 );
-CREATE TABLE IF NOT EXISTS dead (
-    letter INTEGER PRIMARY KEY AUTOINCREMENT,
-    moved INTEGER NOT NULL DEFAULT 0,       -- the relational database has it
-    kind TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL, device_id TEXT, user_id INTEGER, topic TEXT NOT NULL,
-    received_ns INTEGER NOT NULL, entries INTEGER NOT NULL, payload BLOB NOT NULL, size INTEGER NOT NULL,
-    sha256 TEXT NOT NULL, paths BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS dead_to_move ON dead (letter) WHERE moved = 0;
 CREATE TABLE IF NOT EXISTS books ({", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in COLUMNS)});
 """
-_ADD_LETTER: Final = f"INSERT INTO dead ({', '.join(Letter._fields)}) VALUES ({', '.join('?' * len(Letter._fields))})"
 _SET_BOOKS: Final = f"UPDATE books SET {', '.join(f'{name} = ?' for name in COLUMNS)}"
 
 
@@ -97,9 +89,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[Callable[..., sqlite
 class OutboxFile:
     """Not safe to share: every call on the one thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, max_letters_bytes: int = 512 << 20) -> None:
         self._path = path
         self._lock = -1
+        self._quota = Quota(max_letters_bytes)
         self.connection: sqlite3.Connection
         self._books: Moves = Counter()
 
@@ -122,7 +115,8 @@ class OutboxFile:
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # counts only before the first table
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")  # COMMIT returns after the fsync: the promise rests on this
-            connection.executescript(_SCHEMA + backlog.SCHEMA)
+            connection.executescript(_SCHEMA + deadletters.SCHEMA + backlog.SCHEMA)
+            self._quota.load(connection)
             return self._read_meta()
         except sqlite3.DatabaseError as error:
             self.close()
@@ -152,26 +146,31 @@ class OutboxFile:
         """One transaction, all or nothing."""
         books = Counter(self._books)
         committed_ns = time.time_ns()
+        plan = self._quota.plan([*group.letters, *_refused(completions)])
         with transaction(self.connection) as execute:
             seq = None
             if group.readings or group.status:
                 body, status = group.body, orjson.dumps([tuple(status) for status in group.status])
                 row = (len(group.readings), committed_ns, zlib.crc32(status, zlib.crc32(body)), body, status)
                 seq = execute("INSERT INTO spool VALUES (NULL, ?, ?, ?, ?, ?)", row).lastrowid
-            self.connection.executemany(_ADD_LETTER, group.letters)
+            self._quota.write(self.connection, plan)
             backlog.add(self.connection, latest, registered)
             books.update(group.counts)
             self._complete(completions, books)
             used = self.used_bytes()  # before COMMIT: after it nothing may fail
         self._books = books
+        self._quota.apply(plan)
         return Written(seq, committed_ns, Counter(books), used)
 
     def flush(self, completions: Sequence[Completion]) -> Moves:
         """Completions that no commit has taken along."""
         books = Counter(self._books)
+        plan = self._quota.plan(_refused(completions))
         with transaction(self.connection):
+            self._quota.write(self.connection, plan)
             self._complete(completions, books)
         self._books = books
+        self._quota.apply(plan)
         return Counter(books)
 
     def _complete(self, completions: Sequence[Completion], books: Moves) -> None:
@@ -179,14 +178,14 @@ class OutboxFile:
         for completion in completions:
             refused = sum(letter.entries for letter in completion.letters)
             self.connection.executemany("DELETE FROM spool WHERE seq = ?", [(seq,) for seq in completion.seqs])
-            self.connection.executemany(_ADD_LETTER, completion.letters)
             books.update(store_moves(completion.entries, refused))
         self.connection.execute(_SET_BOOKS, [books[name] for name in COLUMNS])
 
     def used_bytes(self) -> int:
+        """Of pages in use, less the dead letters: those have a bound of their own, and must never stop intake."""
         one = self.connection.execute
         pages = one("PRAGMA page_count").fetchone()[0] - one("PRAGMA freelist_count").fetchone()[0]
-        return int(pages * one("PRAGMA page_size").fetchone()[0])
+        return int(pages * one("PRAGMA page_size").fetchone()[0]) - self._quota.payload_bytes
 
     def rows(self, after: int, max_entries: int) -> list[SpoolRow]:
         """Rows after a seq, in order, up to so many entries (one row at least); raises OutboxDamaged for a bad one."""
@@ -230,3 +229,7 @@ class OutboxFile:
     def close(self) -> None:
         self.connection.close()
         os.close(self._lock)
+
+
+def _refused(completions: Sequence[Completion]) -> list[Letter]:
+    return [letter for completion in completions for letter in completion.letters]

@@ -22,3 +22,4 @@ class IngestSettings(ServiceSettings):
     max_ahead_s: float = Field(300.0, ge=0, description="Readings further in the future than this are refused.")
     max_outbox_mib: int = Field(2048, ge=32, description="Above this, devices are not acknowledged until it drains.")
     min_free_disk_mib: int = Field(256, ge=0, description="Below this, devices are not acknowledged.")
+    max_dead_letters_mib: int = Field(512, ge=1, description="Above this, of a new dead letter only a count is kept.")

@@ -6,13 +6,16 @@ from typing import Any
 from sqlalchemy import Connection
 
 from shared.database.tables import dead_letters, ingest_books
-from shared.database.upsert import insert_into, insert_missing
+from shared.database.upsert import insert_into
 
 
 def push_letters(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Rows of table `dead_letters`, each once, however often it is pushed."""
-    if rows:
-        connection.execute(insert_missing(connection.dialect.name, dead_letters), rows)
+    """Rows of table `dead_letters`, each once, however often it is pushed; those that only count may have grown."""
+    if not rows:
+        return
+    insert = insert_into(connection.dialect.name, dead_letters)
+    grown = {name: insert.excluded[name] for name in ("entries", "received_ns")}
+    connection.execute(insert.on_conflict_do_update(index_elements=["source", "epoch", "letter"], set_=grown), rows)
 
 
 def push_books(connection: Connection, row: dict[str, Any]) -> None:

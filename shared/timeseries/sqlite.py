@@ -162,9 +162,7 @@ def _raw(connection: sqlite3.Connection, query: RawQuery) -> RawPage:
     ordered = sorted(rows, reverse=query.order == "desc")
     if query.after is not None:
         past = query.after
-        ordered = [
-            key for key in ordered if (key[: len(past)] < past if query.order == "desc" else key[: len(past)] > past)
-        ]
+        ordered = [key for key in ordered if (key < past if query.order == "desc" else key > past)]
     readings = [
         Reading(query.device_id, user_id, measurement, ts_ns, rows[ts_ns, measurement, user_id])
         for ts_ns, measurement, user_id in ordered[: query.limit]

@@ -48,8 +48,7 @@ class RawQuery:
 
     `user_ids` is the tenant filter: never empty, never "all by default"; None only for an admin.
     `start_ns` is inclusive, `end_ns` exclusive. `metrics` None means every metric. `after` is the cursor of the page
-    before: the (ts_ns, measurement, user_id) of its last reading; without the user_id, the page begins after all that
-    was measured at that moment, whoever owns it.
+    before: the (ts_ns, measurement, user_id) of its last reading.
     """
 
     device_id: str
@@ -59,7 +58,7 @@ class RawQuery:
     limit: int
     metrics: Sequence[str] | None = None
     order: Literal["asc", "desc"] = "asc"
-    after: tuple[int, str, int] | tuple[int, str] | None = None
+    after: tuple[int, str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

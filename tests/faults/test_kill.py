@@ -123,6 +123,11 @@ async def test_kill_9_loses_no_acknowledged_message_and_doubles_none(tmp_path: P
         assert len(found) == len(set(found))
     finally:
         assert system.stop() == 0
+    assert_recount_agrees(system)
+
+
+def assert_recount_agrees(system: System) -> None:
+    """The books of a stopped system balance, and agree with the rows themselves."""
     outbox = OutboxFile(system.data_dir / "ingest.outbox")
     outbox.open()
     recount = outbox.recount()
@@ -148,3 +153,4 @@ async def test_sigterm_under_load_ends_in_time_with_nothing_lost(tmp_path: Path)
         assert ledger.acknowledged - found == set()
     finally:
         system.stop()
+    assert_recount_agrees(system)

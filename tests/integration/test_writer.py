@@ -98,7 +98,8 @@ async def test_an_outage_is_waited_for_with_backoff(bench: Bench, clock: Clock) 
     async with writing(bench, store) as writer:
         writer.take(await bench.samples("d1", 1))
         await settled(bench, 1)
-    assert clock.waits == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert clock.waits[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert max(clock.waits[7:], default=0.0) < 1.0  # it gathers again; the outage is over
     assert len(store.given) == 8
     assert len(store.stored) == 1
     assert bench.outbox.books["dead_lettered"] == 0
@@ -110,7 +111,7 @@ async def test_the_stores_own_word_for_when_to_come_back_is_honoured(bench: Benc
     async with writing(bench, store) as writer:
         writer.take(await bench.samples("d1", 1))
         await settled(bench, 1)
-    assert clock.waits == [7.0, 300.0, 2.0 * 2]
+    assert clock.waits[:3] == [7.0, 300.0, 2.0 * 2]
 
 
 async def test_the_state_of_the_store_is_told_while_it_is_away(bench: Bench, clock: Clock) -> None:

@@ -9,7 +9,7 @@ import orjson
 
 from services.api.errors import BadRequest
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class Position(NamedTuple):
@@ -19,6 +19,7 @@ class Position(NamedTuple):
     end_ns: int
     after_ns: int
     after_measurement: str
+    after_user: int
 
 
 def encode(position: Position, question: str) -> str:

@@ -41,10 +41,10 @@ async def device_readings(caller: Caller, device_id: str) -> Response:
 
 def _raw_query(caller: Caller, device_id: str, asked: ReadingsQuery) -> RawQuery:
     start_ns, end_ns = asked.start, asked.end
-    after: tuple[int, str] | None = None
+    after: tuple[int, str, int] | None = None
     if asked.cursor is not None:
         at = cursor.decode(asked.cursor, _question())
-        start_ns, end_ns, after = at.start_ns, at.end_ns, (at.after_ns, at.after_measurement)
+        start_ns, end_ns, after = at.start_ns, at.end_ns, (at.after_ns, at.after_measurement, at.after_user)
     elif start_ns >= end_ns:
         raise BadRequest("start must be before end", "empty_range", field="start")
     return RawQuery(
@@ -62,7 +62,8 @@ def _next(page: RawPage, asked: RawQuery) -> str | None:
     if not page.more or not page.readings:
         return None
     last = page.readings[-1]
-    return cursor.encode(cursor.Position(asked.start_ns, asked.end_ns, last.ts_ns, last.measurement), _question())
+    position = cursor.Position(asked.start_ns, asked.end_ns, last.ts_ns, last.measurement, last.user_id)
+    return cursor.encode(position, _question())
 
 
 def _readings(page: RawPage, epoch: Epoch | None) -> list[dict[str, Any]]:

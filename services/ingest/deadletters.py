@@ -1,0 +1,103 @@
+"""Dead letters: the table that holds them, and how many are kept whole: so many of a device, so many bytes in all.
+
+A device that sends nothing but nonsense must not fill the disk, nor stop the fleet: above the quota its letters become
+one row of kind `shed` for each code, whose `entries` grow. The books count them like any other.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from services.ingest.group import Letter
+
+MAX_LETTERS_PER_DEVICE: Final = 1_000
+MAX_BYTES_PER_DEVICE: Final = 16 * 1024 * 1024
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS dead (
+    letter INTEGER PRIMARY KEY AUTOINCREMENT,
+    moved INTEGER NOT NULL DEFAULT 0,       -- the relational database has it
+    kind TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL, device_id TEXT, user_id INTEGER, topic TEXT NOT NULL,
+    received_ns INTEGER NOT NULL, entries INTEGER NOT NULL, payload BLOB NOT NULL, size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL, paths BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS dead_to_move ON dead (letter) WHERE moved = 0;
+CREATE UNIQUE INDEX IF NOT EXISTS dead_shed ON dead (ifnull(device_id, ''), code) WHERE kind = 'shed';
+"""
+_ADD_LETTER: Final = f"INSERT INTO dead ({', '.join(Letter._fields)}) VALUES ({', '.join('?' * len(Letter._fields))})"
+_FIND_SHED: Final = "SELECT letter FROM dead WHERE ifnull(device_id, '') = ifnull(?, '') AND code = ? AND kind = 'shed'"
+_ADD_TO_SHED: Final = "UPDATE dead SET entries = entries + ?, received_ns = ?, moved = 0 WHERE letter = ?"
+
+Shed = tuple[str | None, str]  # device_id, code
+
+
+class Usage(NamedTuple):
+    """Of one device."""
+
+    letters: int
+    payload_bytes: int
+
+
+class Plan(NamedTuple):
+    """What becomes of the letters of one transaction: kept whole, or added to a row that counts."""
+
+    kept: list[Letter]
+    shed: dict[Shed, Letter]
+    usage: dict[str | None, Usage]
+    payload_bytes: int
+
+
+class Quota:
+    """Belongs to the outbox's thread. `plan` before a transaction, `apply` after it: a rollback leaves no trace."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._usage: dict[str | None, Usage] = {}
+        self.payload_bytes = 0
+
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Count what the file holds."""
+        rows = connection.execute(
+            "SELECT device_id, count(*), total(length(payload)) FROM dead WHERE kind != 'shed' GROUP BY device_id"
+        )
+        self._usage = {device_id: Usage(letters, int(size)) for device_id, letters, size in rows}
+        self.payload_bytes = sum(usage.payload_bytes for usage in self._usage.values())
+
+    def plan(self, letters: Sequence[Letter]) -> Plan:
+        """In order: who comes first is kept."""
+        plan = Plan([], {}, {}, 0)
+        total = self.payload_bytes
+        for letter in letters:
+            used = plan.usage.get(letter.device_id) or self._usage.get(letter.device_id) or Usage(0, 0)
+            after = Usage(used.letters + 1, used.payload_bytes + len(letter.payload))
+            within = after.letters <= MAX_LETTERS_PER_DEVICE and after.payload_bytes <= MAX_BYTES_PER_DEVICE
+            if within and total + len(letter.payload) <= self._max_bytes:
+                plan.kept.append(letter)
+                plan.usage[letter.device_id] = after
+                total += len(letter.payload)
+            elif letter.entries:
+                key = (letter.device_id, letter.code)
+                before = plan.shed[key].entries if key in plan.shed else 0
+                plan.shed[key] = _shed(letter, before + letter.entries)
+        return plan._replace(payload_bytes=total - self.payload_bytes)
+
+    @staticmethod
+    def write(connection: sqlite3.Connection, plan: Plan) -> None:
+        """In the open transaction."""
+        connection.executemany(_ADD_LETTER, plan.kept)
+        for (device_id, code), letter in plan.shed.items():
+            known = connection.execute(_FIND_SHED, (device_id, code)).fetchone()
+            if known is None:
+                connection.execute(_ADD_LETTER, letter)
+            else:
+                connection.execute(_ADD_TO_SHED, (letter.entries, letter.received_ns, *known))
+
+    def apply(self, plan: Plan) -> None:
+        self._usage.update(plan.usage)
+        self.payload_bytes += plan.payload_bytes
+
+
+def _shed(letter: Letter, entries: int) -> Letter:
+    """The newest of those that are only counted stands for all of them."""
+    detail = "over the quota for dead letters: only their number is kept"
+    return letter._replace(kind="shed", detail=detail, entries=entries, payload=b"", paths=b"[]")

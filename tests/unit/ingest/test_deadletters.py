@@ -1,0 +1,115 @@
+"""Dead letters are kept whole up to a quota; above it they are counted, and the books with them."""
+
+import sqlite3
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from services.ingest.deadletters import MAX_LETTERS_PER_DEVICE, Quota, Usage
+from services.ingest.delivery import Delivery
+from services.ingest.group import Group, Letter
+from services.ingest.outboxfile import Completion, OutboxFile
+from shared.values import Flaw
+
+
+def letter(device_id: str = "d", size: int = 10, code: str = "not_json", entries: int = 1) -> Letter:
+    delivery = Delivery(f"iot/devices/{device_id}/data", b"x" * size, 1, 7, lambda: None)
+    return Letter.of("message", [Flaw("", code)], delivery, (device_id, 1))._replace(entries=entries)
+
+
+def group(*letters: Letter) -> Group:
+    entries = sum(each.entries for each in letters)
+    return Group(letters=list(letters), counts=Counter(received=entries, dead_lettered=entries))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> OutboxFile:
+    opened = OutboxFile(tmp_path / "ingest.outbox", max_letters_bytes=1_000)
+    opened.open()
+    return opened
+
+
+def rows(file: OutboxFile) -> list[tuple[str, str, str, int, int]]:
+    found = file.connection.execute("SELECT device_id, kind, code, entries, length(payload) FROM dead ORDER BY letter")
+    return found.fetchall()
+
+
+def test_a_plan_changes_nothing_until_it_is_applied() -> None:
+    """A transaction that is rolled back must leave the quota as it was."""
+    quota = Quota(1_000)
+    plan = quota.plan([letter(size=600)])
+    assert quota.payload_bytes == 0
+    quota.apply(plan)
+    assert quota.payload_bytes == 600
+
+
+def test_one_device_is_bounded_in_letters_and_the_others_are_not() -> None:
+    """The thousand-and-first letter of a device is only counted; another device's first is kept."""
+    quota = Quota(10**9)
+    plan = quota.plan([letter(size=1) for _ in range(MAX_LETTERS_PER_DEVICE + 5)] + [letter("other")])
+    assert len(plan.kept) == MAX_LETTERS_PER_DEVICE + 1
+    assert [(key, shed.entries) for key, shed in plan.shed.items()] == [(("d", "not_json"), 5)]
+    assert plan.usage["other"] == Usage(1, 10)
+
+
+def test_above_the_bound_a_flood_is_one_row_for_each_code(file: OutboxFile) -> None:
+    """However many come, and in however many transactions; the books agree with the rows all the while."""
+    for _ in range(20):
+        file.write(group(*[letter(size=100)] * 5, letter(size=100, code="empty", entries=3)), {}, (), ())
+        assert file.recount().agrees
+    kept = [row for row in rows(file) if row[1] == "message"]
+    shed = [row for row in rows(file) if row[1] == "shed"]
+    assert sum(row[4] for row in kept) == 1_000
+    assert {row[2] for row in shed} == {"not_json", "empty"}
+    assert len(shed) == 2
+    assert sum(row[3] for row in rows(file)) == 20 * 8
+
+
+def test_a_letter_of_refused_metrics_weighs_nothing_and_is_left_out(file: OutboxFile) -> None:
+    """Its sample was stored: there is nothing to count."""
+    file.write(group(letter(size=1_000)), {}, (), ())
+    file.write(group(letter(size=10, entries=0)), {}, (), ())
+    assert len(rows(file)) == 1
+
+
+def test_what_the_store_refuses_is_bounded_too(file: OutboxFile) -> None:
+    """Letters of a completion pass through the same quota."""
+    file.flush([Completion([1], 0, [letter(size=2_000, entries=0)._replace(entries=1)])])
+    assert [row[1] for row in rows(file)] == ["shed"]
+
+
+def test_the_quota_is_counted_anew_at_the_next_start(file: OutboxFile, tmp_path: Path) -> None:
+    """Nothing is kept in memory alone."""
+    file.write(group(letter(size=900)), {}, (), ())
+    file.close()
+    again = OutboxFile(tmp_path / "ingest.outbox", max_letters_bytes=1_000)
+    again.open()
+    again.write(group(letter(size=200)), {}, (), ())
+    assert [row[1] for row in rows(again)] == ["message", "shed"]
+    again.close()
+
+
+def test_letters_do_not_count_towards_the_bound_of_the_spool(tmp_path: Path) -> None:
+    """A poisonous device must not stop the fleet: its letters have a bound of their own."""
+    file = OutboxFile(tmp_path / "ingest.outbox", max_letters_bytes=10**8)
+    file.open()
+    empty = file.used_bytes()
+    for _ in range(100):
+        file.write(group(letter(size=60_000)), {}, (), ())
+    assert file.used_bytes() - empty < 100 * 6_000
+    file.close()
+
+
+def test_a_shed_row_tells_again_when_it_has_grown(file: OutboxFile) -> None:
+    """What was told to the relational database is told again with its new number."""
+    for _ in range(2):
+        file.write(group(letter(size=2_000)), {}, (), ())
+        moved = file.connection.execute("SELECT moved, entries FROM dead").fetchall()
+        file.connection.execute("UPDATE dead SET moved = 1")
+    assert moved == [(0, 2)]
+    with pytest.raises(sqlite3.IntegrityError):
+        file.connection.execute(
+            "INSERT INTO dead SELECT 99, 0, kind, code, detail, device_id, user_id, topic, received_ns, entries, "
+            "payload, size, sha256, paths FROM dead"
+        )
