@@ -25,7 +25,7 @@ from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
 from shared.gate import ASGI3, Gate
 from shared.health import Health
-from shared.process import Part, run_parts
+from shared.process import Part, run_parts, spare_the_collector
 from shared.settings import read_settings
 from shared.timeseries.sqlite import SqliteStore
 from telemetrio import __version__
@@ -74,6 +74,7 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
         drained = partial(_drained, stop, system.realtime)
         parts.append(Part("server", partial(serve_web, system.app, web, drained), drains=True))
         _say_ready(settings.up, web, broker)
+        spare_the_collector()
         await run_parts(parts, stop)
 
 
@@ -103,9 +104,7 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     ingest = await open_ingest(stack, settings.ingest, around)
     broker = await _start_broker(ingest, settings.up)
     stack.push_async_callback(broker.stop)
-    given = Resources(
-        settings.api, engine, store, health, __version__, WEB_DIR, ingest.mirror.refresh, broker.ports[0]
-    )
+    given = Resources(settings.api, engine, store, health, __version__, WEB_DIR, ingest.mirror.refresh, broker.ports[0])
     api = create_app(given)
     app = Gate(
         ByPath(cast("ASGI3", api), {"/ws": realtime.asgi_ws, "/socket.io": realtime.asgi_socketio}),

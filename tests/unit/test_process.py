@@ -1,14 +1,16 @@
 """How a process runs and ends: parts, their order, exit codes, and the end of what will not end."""
 
 import asyncio
+import gc
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from shared.process import ExitCode, Part, PartReturned, Refusal, run, run_parts
+from shared.process import ExitCode, Part, PartReturned, Refusal, run, run_parts, spare_the_collector
 
 
 class Recorder:
@@ -173,3 +175,27 @@ def test_a_process_ends_with_its_code_whatever_hangs(how: str, number: signal.Si
     finally:
         process.kill()
         process.communicate()
+
+
+def test_the_collector_is_spared_and_still_finds_cycles() -> None:
+    """What lives on is frozen; garbage with cycles made later is found all the same."""
+    before = gc.get_threshold()
+    try:
+        spare_the_collector()
+        assert gc.get_freeze_count() > 0
+        loop: list[object] = []
+        loop.append(loop)
+        gone = weakref.ref(_Marker(loop))
+        del loop
+        gc.collect()
+        assert gone() is None
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+
+class _Marker:
+    """Can be referred to weakly, and is part of a cycle."""
+
+    def __init__(self, loop: list[object]) -> None:
+        loop.append(self)
