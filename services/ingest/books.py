@@ -4,29 +4,11 @@ They are moved in the same transaction as the rows they speak of, and can be rec
 """
 
 from collections import Counter
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-COLUMNS: Final = (
-    "received",
-    "stored",
-    "spooled",
-    "dead_lettered",
-    "discarded",
-    "redriven",
-    # outside the identity: what else is worth counting
-    "messages",
-    "metrics_refused",
-    "duplicates",
-    "overwritten",
-    "ignored",
-    "status",
-)
+from shared.books import balanced
+
 Moves = Counter[str]
-
-
-def balanced(books: Moves) -> bool:
-    """Whether the identity holds; see docs/architecture.md."""
-    return books["received"] == books["stored"] + books["spooled"] + books["dead_lettered"] + books["discarded"]
 
 
 def store_moves(taken: int, refused: int) -> Moves:

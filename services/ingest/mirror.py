@@ -17,12 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest import backlog
-from services.ingest.books import COLUMNS
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Letter
 from services.ingest.latest import Latest, LatestBoard
 from services.ingest.outbox import Outbox
 from services.ingest.registry import Registry
+from shared.books import COLUMNS
 from shared.database import latest as latest_queries
 from shared.database import ledger
 from shared.database import registry as registry_queries

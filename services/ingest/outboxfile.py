@@ -16,11 +16,12 @@ import orjson
 
 from services.ingest import backlog, deadletters
 from services.ingest.backlog import RegistryRow
-from services.ingest.books import COLUMNS, Moves, Recount, store_moves
+from services.ingest.books import Moves, Recount, store_moves
 from services.ingest.deadletters import Quota
 from services.ingest.errors import OutboxDamaged
 from services.ingest.group import Group, Letter
 from services.ingest.latest import Latest
+from shared.books import COLUMNS
 from shared.process import ExitCode, Refusal
 from shared.readings import DeviceStatus, Reading, decode_readings
 

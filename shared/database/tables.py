@@ -22,6 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from shared.books import COLUMNS
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -129,22 +131,6 @@ ingest_books = Table(
     metadata,
     Column("source", String(128), primary_key=True),
     Column("epoch", String(32), primary_key=True),
-    *(
-        Column(name, BigInteger, nullable=False, default=0)
-        for name in (
-            "received",
-            "stored",
-            "spooled",
-            "dead_lettered",
-            "discarded",
-            "redriven",
-            "messages",
-            "metrics_refused",
-            "duplicates",
-            "overwritten",
-            "ignored",
-            "status",
-        )
-    ),
+    *(Column(name, BigInteger, nullable=False, default=0) for name in COLUMNS),
     Column("updated_ns", BigInteger, nullable=False),
 )

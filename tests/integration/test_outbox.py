@@ -13,10 +13,10 @@ import pytest
 from services.ingest import backlog
 from services.ingest import outbox as outbox_module
 from services.ingest.ballast import BALLAST_BYTES
-from services.ingest.books import balanced
 from services.ingest.errors import OutboxDamaged, OutboxFull
 from services.ingest.group import Letter, refused_reading
 from services.ingest.outboxfile import Completion, OutboxFile
+from shared.books import balanced
 from shared.process import ExitCode, Refusal
 from shared.readings import ReadingBatch
 from tests.fakes.ingest import NOW, Bench, delivery

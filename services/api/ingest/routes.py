@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from quart import Blueprint, Response
 from quart_schema import document_querystring, document_response, tag
@@ -10,14 +10,13 @@ from quart_schema import document_querystring, document_response, tag
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
 from services.api.ingest import queries
-from services.api.ingest.schemas import Books, Counters
+from services.api.ingest.schemas import Books
 from services.api.inputs import Query, query
 from services.api.resources import resources
+from shared.books import COLUMNS, balanced
 from shared.times import iso_ns
 
 routes = Blueprint("ingest", __name__)
-
-_COUNTERS: Final = tuple(name for name in Counters.model_fields if name != "balanced")
 
 
 @routes.get("/api/v1/ingest/books")
@@ -38,19 +37,14 @@ def _source(book: Mapping[str, Any], now_ns: int) -> dict[str, Any]:
     return {
         "source": book["source"],
         "epoch": book["epoch"],
-        **{name: book[name] for name in _COUNTERS},
-        "balanced": _balanced(book),
+        **{name: book[name] for name in COLUMNS},
+        "balanced": balanced(book),
         "updated_at": iso_ns(updated_ns),
         "age_s": round(max(now_ns - updated_ns, 0) / 1e9, 3),
     }
 
 
 def _total(books: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    total = {name: sum(book[name] for book in books) for name in _COUNTERS}
+    total = {name: sum(book[name] for book in books) for name in COLUMNS}
     # two that are off by the same would cancel out in the sum
-    return {**total, "balanced": all(_balanced(book) for book in books)}
-
-
-def _balanced(book: Mapping[str, Any]) -> bool:
-    placed: int = book["stored"] + book["spooled"] + book["dead_lettered"] + book["discarded"]
-    return bool(book["received"] == placed)
+    return {**total, "balanced": all(balanced(book) for book in books)}

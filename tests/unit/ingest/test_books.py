@@ -5,7 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.books import Recount, balanced, store_moves
+from services.ingest.books import Recount, store_moves
+from shared.books import balanced
 
 some = st.integers(0, 10**9)
 

@@ -2,10 +2,10 @@
 
 import orjson
 
-from services.ingest.books import balanced
 from services.ingest.delivery import Delivery
 from services.ingest.group import Group, Letter, refused_reading
 from services.ingest.settings import IngestSettings
+from shared.books import balanced
 from shared.readings import Reading, decode_readings, encode_readings
 from shared.values import Flaw
 from tests.fakes.ingest import NOW, nothing
