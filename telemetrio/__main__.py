@@ -54,7 +54,7 @@ def simulate(*, bad: str, port: int, mqtt_port: int, **fleet: Any) -> None:
         raise click.BadParameter("a share like 1% or 0.5%", param_hint="--bad") from error
     console = Console(stderr=True)
     report = asyncio.run(simulate(Fleet(**fleet, bad=share), Target(mqtt_port, port), console))
-    show(report, Console())
+    show(report, Console(width=None if sys.stdout.isatty() else 120))
     sys.exit(0 if report.clean else 1)
 
 

@@ -1,6 +1,7 @@
 """The dashboard as people use it: a real Chromium on a running `telemetrio up`, fed over real MQTT."""
 
 import json
+import sqlite3
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -47,7 +48,7 @@ def test_the_chart_joins_history_and_live(shared_system: System, page: Page) -> 
         publish(shared_system, "probe", temperature=20 + step)
     open_live(page, f"{shared_system.http}/#/devices/probe")
     chart = page.locator("[data-chart=temperature]")
-    expect(chart).to_have_attribute("data-points", "5")
+    expect(chart).to_have_attribute("data-points", "5", timeout=15_000)
     for step in range(3):
         publish(shared_system, "probe", temperature=30 + step)
     expect(chart).to_have_attribute("data-points", "8")
@@ -58,6 +59,21 @@ def test_the_chart_joins_history_and_live(shared_system: System, page: Page) -> 
     page.reload()
     expect(chart).to_have_attribute("data-points", "8")
     expect(chart.locator("canvas")).to_be_visible()
+
+
+def test_readings_on_their_way_to_the_store_join_the_chart(system: System, page: Page) -> None:
+    """The store is held up while the page opens: what it takes afterwards is in the chart without a reload."""
+    publish(system, "slow", temperature=20)
+    eventually(lambda: system.device("slow") and system.get("/api/v1/devices/slow/readings")["data"])
+    store = sqlite3.connect(system.data_dir / "readings.db", isolation_level=None)
+    store.execute("BEGIN IMMEDIATE")
+    for step in range(3):
+        publish(system, "slow", temperature=21 + step)
+    with page.expect_response(lambda answer: "/slow/readings" in answer.url):
+        open_live(page, f"{system.http}/#/devices/slow")
+    store.execute("ROLLBACK")
+    store.close()
+    expect(page.locator("[data-chart=temperature]")).to_have_attribute("data-points", "4", timeout=15_000)
 
 
 def test_a_card_opens_and_closes_by_keyboard(shared_system: System, page: Page) -> None:

@@ -16,7 +16,7 @@ def test_simulate_reports_nothing_lost(shared_system: System) -> None:
     command += ["--port", shared_system.http.rpartition(":")[2]]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stderr
-    rows = {line.split()[0]: line.split()[1] for line in ended.stdout.splitlines() if line.strip()}
+    rows = {words[0]: words[1] for line in ended.stdout.splitlines() if len(words := line.split()) > 1}
     assert (rows["sent"], rows["acknowledged"]) == ("200", "200")
     assert (rows["lost"], rows["doubled"]) == ("0", "0")
     assert int(rows["stored"]) > 150

@@ -52,9 +52,14 @@ function refreshSoon(delayMs: number): void {
   refreshTimer = setTimeout(() => void refresh(), delayMs);
 }
 
+/** The store has caught up after an outage: what live skipped can be read now. */
+export function askAgain(): void {
+  for (const listener of listeners) listener.missed();
+}
+
 function missed(): void {
   void refresh();
-  for (const listener of listeners) listener.missed();
+  askAgain();
 }
 
 const client = new LiveClient(openSocket, {

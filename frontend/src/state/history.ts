@@ -10,7 +10,8 @@ import { listen } from "./feed";
 
 const PAGE = 10_000;
 const MOST_ROWS = 60_000;
-/** The store may be a moment behind live: what was missed is asked for once more after this. */
+/** The store may be a moment behind live: what had yet to reach it is asked for once more after this. */
+const SETTLED_MS = 2_000;
 const ASK_AGAIN_MS = 8_000;
 const RETRY_MS = 3_000;
 
@@ -40,12 +41,14 @@ export class History {
     });
     this.add(findDevice(deviceId)?.recent.list() ?? []);
     this.load();
+    this.later(SETTLED_MS);
   }
 
   setRange(rangeS: number): void {
     this.rangeS = rangeS;
     this.state.value = "loading";
     this.load();
+    this.later(SETTLED_MS);
   }
 
   trim(fromMs: number): void {
