@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
+from dotenv import dotenv_values
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
@@ -43,9 +44,9 @@ ALL: Final[tuple[type[BaseSettings], ...]] = (UpSettings, IngestSettings, ApiSet
 
 
 def refuse_unknown(classes: Iterable[type[BaseSettings]] = ALL) -> None:
-    """Raise Refusal for a TELEMETRIO_* in the environment that no class reads: it is a slip of the pen."""
+    """Raise Refusal for a TELEMETRIO_* in the environment or `.env` that no class reads: it is a slip of the pen."""
     known = {f"{PREFIX}{name.upper()}" for each in classes for name in each.model_fields}
-    for name in sorted(os.environ):
+    for name in sorted({*os.environ, *(name.upper() for name in dotenv_values(".env"))}):
         if name.startswith(PREFIX) and name not in known:
             close = get_close_matches(name, known, 1)
             mend = f"did you mean {close[0]}?" if close else "docs/settings.md lists them all"

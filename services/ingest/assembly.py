@@ -50,6 +50,7 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     mirror = Mirror(outbox, board, registry, around.engine, around.health)
     await mirror.load()
     stack.push_async_callback(mirror.push_last)
+    stack.push_async_callback(outbox.settle)  # runs before the last push, so that people see the books as they ended
     intake = Intake()
     writer = Writer(outbox, around.store, around.announcer, around.health)
     pipeline = Pipeline(intake, Acceptor(registry, settings), registry, board, outbox, around.announcer, writer, mirror)

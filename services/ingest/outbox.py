@@ -193,13 +193,18 @@ class Outbox:
 
         await self._call(partial(self._room_for, work))
 
-    async def close(self) -> None:
-        """Write down what is complete, and let go of the file."""
-        try:
-            if self._completions:
+    async def settle(self) -> None:
+        """Write down what is complete, if the disk takes it: else the next start writes the same points once more."""
+        if self._completions:
+            try:
                 await self.flush()
-        except OutboxFull as full:
-            log.warning("outbox_full", reason=str(full))  # the next start writes the same points once more
+            except OutboxFull as full:
+                log.warning("outbox_full", reason=str(full))
+
+    async def close(self) -> None:
+        """Settle, and let go of the file."""
+        try:
+            await self.settle()
         finally:
             await self._call(self._file.close)
             self._thread.shutdown()

@@ -1,6 +1,7 @@
 """Paths reach their apps, and a port that can't be had is told with its mend."""
 
 import errno
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +72,14 @@ def test_an_unknown_setting_is_refused_with_the_nearest_one(monkeypatch: pytest.
     """TELEMETRIO_MQTTPORT is a slip of the pen."""
     monkeypatch.setenv("TELEMETRIO_MQTTPORT", "1884")
     with pytest.raises(Refusal, match="did you mean TELEMETRIO_MQTT_PORT"):
+        refuse_unknown()
+
+
+def test_an_unknown_setting_in_the_file_is_refused_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`.env` is read like the environment; what is not ours in it is left alone."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("INFLUXDB_URL=http://localhost:8086\nTELEMETRIO_PROT=5001\n")
+    with pytest.raises(Refusal, match="did you mean TELEMETRIO_PORT"):
         refuse_unknown()
 
 
