@@ -25,15 +25,16 @@ from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
 from shared.gate import ASGI3, Gate
 from shared.health import Health
+from shared.listeners import listening_sockets
 from shared.process import Part, run_parts, spare_the_collector
+from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
 from shared.timeseries.sqlite import SqliteStore
 from telemetrio import __version__
 from telemetrio.demo import run_demo
 from telemetrio.embedded import EmbeddedBroker
-from telemetrio.embedded.listeners import listening_sockets
 from telemetrio.settings import UpSettings, refuse_unknown
-from telemetrio.web import ByPath, port_taken, serve_web
+from telemetrio.web import ByPath
 
 WEB_DIR: Final = Path(__file__).parent / "web"
 

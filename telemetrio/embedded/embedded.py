@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.ingest.delivery import Intake
+from shared.listeners import listening_sockets
 from shared.topics import parse_device_topic
 from telemetrio.embedded.broker import DeviceBroker
 from telemetrio.embedded.frames import Publish
-from telemetrio.embedded.listeners import listening_sockets
 
 
 @dataclass(frozen=True, slots=True)

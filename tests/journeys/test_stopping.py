@@ -35,7 +35,7 @@ async def test_sigterm_ends_in_time_with_every_kind_of_stream_open(system: Syste
             await websocket.send_json({"type": "subscribe", "id": 1, "devices": "*"})
             clients = []
             for transports in (["polling"], ["websocket"]):
-                client = socketio.AsyncClient(reconnection=False)
+                client = socketio.AsyncClient(reconnection=False, http_session=http)  # closed with it
                 await client.connect(system.http, transports=transports)
                 clients.append(client)
             listening = asyncio.create_task(_listen(websocket))

@@ -8,8 +8,9 @@ import pytest
 
 from shared.gate import ASGI3
 from shared.process import ExitCode, Refusal
+from shared.serving import port_taken
 from telemetrio.settings import UpSettings, refuse_unknown
-from telemetrio.web import ByPath, port_taken
+from telemetrio.web import ByPath
 
 
 def app(name: str, called: list[str]) -> ASGI3:

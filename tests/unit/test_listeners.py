@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from telemetrio.embedded.listeners import listening_sockets
+from shared.listeners import listening_sockets
 
 
 def test_port_0_is_the_same_free_port_on_every_address() -> None:
