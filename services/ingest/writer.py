@@ -107,8 +107,8 @@ class Writer:
                 await self._store.write(readings)
             except Unavailable as error:
                 self._health.report("store", "down", str(error), needed=False)
-                wait = random.uniform(0, longest) if error.retry_after_s is None else error.retry_after_s  # noqa: S311
-                await asyncio.sleep(min(wait, _LONGEST_WAIT_S))
+                wait = random.uniform(0, longest)  # noqa: S311 - full jitter, nobody gains by guessing it
+                await asyncio.sleep(min(max(wait, error.retry_after_s or 0), _LONGEST_WAIT_S))
                 longest = min(longest * 2, high)
             except TooLarge as error:
                 if len(readings) == 1:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from shared.readings import Reading, Value
+from shared.times import MAX_NS, MIN_NS
 from shared.timeseries.store import RawPage, RawQuery, Unavailable
 
 T = TypeVar("T")
@@ -183,7 +184,8 @@ def _wanted_series(connection: sqlite3.Connection, query: RawQuery) -> list[tupl
 
 
 def _first_points(connection: sqlite3.Connection, series: int, query: RawQuery) -> list[tuple[int, Value]]:
-    start, end = query.start_ns, query.end_ns
+    # beyond 64 bits there is nothing, and SQLite takes no such number
+    start, end = max(query.start_ns, MIN_NS), min(query.end_ns, MAX_NS)
     order = "ASC"
     if query.order == "desc":
         order = "DESC"

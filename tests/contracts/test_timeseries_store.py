@@ -1,44 +1,90 @@
 """What every time-series store must do: one suite, run on each of them."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from shared.readings import Reading, Value
+from shared.timeseries.influx import InfluxStore
+from shared.timeseries.influxhttp import Target
 from shared.timeseries.sqlite import SqliteStore
 from shared.timeseries.store import RawPage, RawQuery, TimeSeriesStore, Unavailable
+from tests.fakes.influxdb import FakeInflux, Version
+from tests.peers.influxdb import Influxd
 
-Open = Callable[[Path], Awaitable[TimeSeriesStore]]
-
-
-async def open_sqlite(directory: Path) -> TimeSeriesStore:
-    store = SqliteStore(directory / "readings.db")
-    await store.open()
-    return store
-
-
-# a backend is a name and how to open it on a directory of its own; opened again there, it has the same readings
-BACKENDS: Final[dict[str, Open]] = {"sqlite": open_sqlite}
-
-
-@pytest.fixture(params=list(BACKENDS))
-def backend(request: pytest.FixtureRequest) -> Open:
-    return BACKENDS[request.param]
+# a backend opens a store on a directory of its own; opened again there, it has the same readings
+Open = Callable[[Path], AbstractAsyncContextManager[TimeSeriesStore]]
 
 
 @asynccontextmanager
 async def opened(backend: Open, directory: Path) -> AsyncIterator[TimeSeriesStore]:
-    store = await backend(directory)
-    try:
-        yield store
-    finally:
-        await store.close()
+    async with backend(directory) as store:
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+@asynccontextmanager
+async def sqlite(directory: Path) -> AsyncIterator[TimeSeriesStore]:
+    store = SqliteStore(directory / "readings.db")
+    await store.open()
+    yield store
+
+
+def real_influxdb(server: Influxd) -> Open:
+    @asynccontextmanager
+    async def backend(directory: Path) -> AsyncIterator[TimeSeriesStore]:
+        database = f"t{sha256(bytes(directory)).hexdigest()[:16]}"
+        server.query(f"CREATE DATABASE {database}")
+        yield InfluxStore(Target(server.url, "", "", database))
+
+    return backend
+
+
+def fake_influxdb(version: Version) -> Open:
+    kept: dict[Path, FakeInflux] = {}
+
+    @asynccontextmanager
+    async def backend(directory: Path) -> AsyncIterator[TimeSeriesStore]:
+        async with kept.setdefault(directory, FakeInflux(version, "t")).running() as server:
+            yield InfluxStore(Target(server.url, "t", "o", server.bucket))
+
+    return backend
+
+
+@pytest.fixture(scope="module")
+def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
+    server = Influxd(tmp_path_factory.mktemp("influxd"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "sqlite",
+        pytest.param("influxdb", marks=pytest.mark.peer("influxd")),
+        "2.7.12",
+        "3.0.1",
+    ],
+)
+def backend(request: pytest.FixtureRequest) -> Open:
+    match request.param:
+        case "sqlite":
+            return sqlite
+        case "influxdb":
+            return real_influxdb(request.getfixturevalue("influxd"))
+        case version:
+            return fake_influxdb(version)
 
 
 @pytest.fixture
@@ -222,21 +268,91 @@ def one_type(readings: list[Reading]) -> list[Reading]:
     return kept
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.lists(few_readings, min_size=5, max_size=30), max_size=2), st.lists(questions, min_size=1, max_size=5)
 )
 async def test_pages_are_what_a_plain_calculation_gives(
-    tmp_path_factory: pytest.TempPathFactory, writes: list[list[Reading]], asked: list[dict[str, Any]]
+    backend: Open, tmp_path_factory: pytest.TempPathFactory, writes: list[list[Reading]], asked: list[dict[str, Any]]
 ) -> None:
     """Random readings, random questions, pages of every size, both orders: nothing missing, nothing twice."""
     written = one_type([each for batch in writes for each in batch])
-    for backend in BACKENDS.values():
-        async with opened(backend, tmp_path_factory.mktemp("store")) as store:
-            for batch in writes:
-                await store.write([each for each in batch if each in written])
-            for question in asked:
-                assert await pages(store, question) == plain(written, question)
+    async with opened(backend, tmp_path_factory.mktemp("store")) as store:
+        for batch in writes:
+            await store.write([each for each in batch if each in written])
+        for question in asked:
+            assert await pages(store, question) == plain(written, question)
+
+
+any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+any_values = st.dictionaries(
+    st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,6}", fullmatch=True).filter(lambda name: "__" not in name),
+    st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | words,
+    min_size=1,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(any_values, min_size=1, max_size=20))
+@example(
+    [
+        {"a": "x\\"},
+        {"a": "\\n"},
+        {"a": 'say "no", a=1 2'},
+        {"a": "\n#x"},
+        {"time.": 5e-324, "b": -1.7976931348623157e308},
+    ]
+)
+async def test_any_value_comes_back_as_it_was(
+    backend: Open, tmp_path_factory: pytest.TempPathFactory, sent: list[dict[str, Value]]
+) -> None:
+    """Whatever a device may say: no value changes, none ends its line early, none becomes another's."""
+    written = [Reading("d1", 1, "m", ts_ns, values) for ts_ns, values in enumerate(sent)]
+    async with opened(backend, tmp_path_factory.mktemp("store")) as store:
+        await store.write(written)
+        assert (await store.raw(query())).readings == written
+
+
+@settings(max_examples=25, deadline=None)
+@given(any_text, any_text)
+@example("d1' OR '1'='1", 'b", "a')
+@example('x\' OR "user_id"::tag =~ /.*/ --', 'a" FROM "m" --')
+@example("$device", "*")
+@example("d1\\", "a\\")
+@example("d1\n", "a\n")
+@example("d1\0", "a\0")
+async def test_a_question_is_no_place_for_code(
+    backend: Open, tmp_path_factory: pytest.TempPathFactory, device: str, metric: str
+) -> None:
+    """A device's name or a metric's that looks like a query is a name that nobody has."""
+    assume(device != "d1" and metric != "a")
+    async with opened(backend, tmp_path_factory.mktemp("store")) as store:
+        await store.write([reading(1, a=1.0), reading(2, owner=2, a=1.0)])
+        assert (await store.raw(query(device_id=device))).readings == []
+        assert (await store.raw(query(metrics=[metric]))).readings == []
+        assert (await store.raw(query(metrics=[metric, "a"]))).readings == [reading(1, a=1.0)]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_the_ends_of_time_are_a_range_too(store: TimeSeriesStore, order: str) -> None:
+    """A range as wide as int64 is not an error."""
+    await store.write([reading(1), reading(2**62)])
+    assert sorted(await times(store, start_ns=-(2**63), end_ns=2**63 - 1, order=order)) == [1, 2**62]
+    assert sorted(await times(store, start_ns=-(2**70), end_ns=2**70, order=order)) == [1, 2**62]
+
+
+async def test_many_owners_are_one_question(store: TimeSeriesStore) -> None:
+    """An administrator of a hundred tenants sees those hundred and not the one hundred and first."""
+    await store.write([reading(owner, owner=owner) for owner in range(1, 130)])
+    assert await times(store, user_ids=list(range(1, 101)), limit=1000) == list(range(1, 101))
+
+
+async def test_nothing_to_write_is_no_error(store: TimeSeriesStore) -> None:
+    """An empty batch, and a reading without values."""
+    await store.write([])
+    await store.write([Reading("d1", 1, "m", 1, {}), reading(2)])
+    assert await times(store) == [2]
 
 
 async def test_readings_survive_closing_and_opening(backend: Open, tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""The store on InfluxDB 1.x, 2.x and 3.x: line protocol in, InfluxQL out (docs/decisions/0007)."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from shared.readings import Reading
+from shared.timeseries import influxql
+from shared.timeseries.influxhttp import InfluxHttp, Target, outage
+from shared.timeseries.lineprotocol import PROBE, late_lines, lines_of
+from shared.timeseries.refusals import Search, refuses
+from shared.timeseries.store import Denied, RawPage, RawQuery, Refused, Unavailable
+
+_TIMEOUT_S: Final = 30.0
+
+
+class InfluxStore:
+    """A TimeSeriesStore on one bucket or database. Makes no connection before it is used; several writes may run."""
+
+    def __init__(self, target: Target, timeout_s: float = _TIMEOUT_S) -> None:
+        self._http = InfluxHttp(target, timeout_s)
+        # one search at a time: while it asks its many questions, other writes go past it
+        self._side_lane = asyncio.Semaphore()
+
+    async def write(self, readings: Sequence[Reading], committed_ns: int | None = None) -> None:
+        """Store all, or raise StoreError. With `committed_ns`, late ones are noted in `telemetrio_late`, same write."""
+        lines, refused = lines_of(readings)
+        late = [] if committed_ns is None else late_lines(readings, committed_ns)
+        if lines:
+            answer = await self._http.write(b"\n".join([*lines.values(), *late]))
+            if refuses(answer, len(lines)):
+                async with self._side_lane:
+                    refused += await Search(self._http.write, readings, lines).run(answer)
+                    await self._note(late)
+            elif not answer.stored:
+                raise outage(answer)
+        if refused:
+            raise Refused(sorted(refused))
+
+    async def _note(self, late: Sequence[bytes]) -> None:
+        if late:
+            answer = await self._http.write(b"\n".join(late))
+            if not answer.stored:
+                raise Unavailable(f"InfluxDB refuses the index of late readings: {answer.reason}")
+
+    async def raw(self, query: RawQuery) -> RawPage:
+        if influxql.is_empty(query):
+            return RawPage([], more=False)
+        measurements = influxql.read_measurements(await self._ask(influxql.ask_measurements(query)))
+        series = [each for name in measurements for each in await self._ask(influxql.ask_readings(query, name))]
+        try:
+            return influxql.read_page(query, series)
+        except influxql.BadAnswer as error:
+            raise Unavailable(f"InfluxDB: {error}") from error
+
+    async def _ask(self, statement: influxql.Statement) -> list[influxql.Series]:
+        try:
+            return influxql.read_series(await self._http.query(statement))
+        except influxql.Failed as error:
+            kind = Denied if error.missing else Unavailable
+            raise kind(f"InfluxDB: {error}") from error
+        except influxql.BadAnswer as error:
+            raise Unavailable(f"something else than InfluxDB answers at its URL: {error}") from error
+
+    async def ping(self) -> None:
+        answer = await self._http.write(PROBE)
+        if not answer.stored:
+            raise Unavailable(f"InfluxDB refuses even a probe: {answer.reason}") if answer.refused else outage(answer)
+        await self._ask(influxql.ASK_PROBE)
+
+    async def close(self) -> None:
+        await self._http.close()

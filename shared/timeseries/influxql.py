@@ -1,0 +1,182 @@
+"""Questions to InfluxDB as InfluxQL, and its answers as readings. Pure.
+
+Tags are always written `"user_id"::tag`: a field of that name would win over the tag, and any device could hide or fake
+a tenant's data. What comes from outside is bound or quoted, numbers are written by us.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from shared.identifiers import RESERVED_METRICS
+from shared.readings import Reading, Value
+from shared.timeseries.lineprotocol import BOOLEAN_SUFFIX, OWN_MEASUREMENTS, STRING_SUFFIX, field_names
+from shared.timeseries.store import RawPage, RawQuery
+
+_MIN_NS: Final = -(2**63) + 2
+_MAX_NS: Final = 2**63 - 2
+# above this a regular expression is faster than a chain of OR
+_MAX_ORS: Final = 20
+_control: Final = re.compile(r"[\x00-\x1f\x7f]")
+_IS_OWNER: Final = "\"user_id\"::tag = '%d'"
+
+Series = Mapping[str, Any]
+
+
+class Statement(NamedTuple):
+    """One statement and the values of its `$names`: every name is used, 3.x refuses others."""
+
+    text: str
+    params: Mapping[str, str]
+
+
+ASK_PROBE: Final = Statement('SELECT ok FROM "telemetrio_probe" LIMIT 1', {})
+
+
+class BadAnswer(Exception):
+    """What came back is not what InfluxDB answers."""
+
+
+class Failed(Exception):
+    """The server's own word on why it didn't answer; `missing`: the database isn't there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.missing = "database not found" in message or "bucket not found" in message
+
+
+def is_empty(query: RawQuery) -> bool:
+    """Whether no reading can answer it, so that nobody need be asked."""
+    low, high = _range(query)
+    return low > high or query.limit < 1 or not (query.user_ids is None or query.user_ids) or query.metrics == []
+
+
+def ask_measurements(query: RawQuery) -> Statement:
+    """In which measurements the device has readings of these owners in that range.
+
+    Asked first, because `SELECT * FROM /.*/` gives every row the columns of every measurement: 129 ms and 3.2 MB
+    against 11 ms and 37 KB for 1,000 rows of a device, with 22 measurements; this question takes 0.8 ms.
+    """
+    return Statement(f'SHOW TAG VALUES WITH KEY = "user_id" WHERE {_where(query)}', {"device": query.device_id})
+
+
+def ask_readings(query: RawQuery, measurement: str) -> Statement:
+    """The first rows of one measurement, in groups by owner."""
+    fields = "*::field"
+    if query.metrics is not None:
+        fields = ", ".join(f"{quoted(field)}::field" for metric in query.metrics for field in field_names(metric))
+    order = " ORDER BY time DESC" if query.order == "desc" else ""
+    # one more to tell whether there is more, and one for the row that the cursor stands on
+    end = f'GROUP BY "user_id"{order} LIMIT {query.limit + 2}'
+    text = f"SELECT {fields} FROM {quoted(measurement)} WHERE {_where(query)} {end}"  # noqa: S608 - names are quoted
+    return Statement(text, {"device": query.device_id})
+
+
+def quoted(name: str) -> str:
+    """A measurement or field, as an identifier; a control character ends InfluxQL's, and is in no name of ours."""
+    escaped = _control.sub("\ufffd", name).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _where(query: RawQuery) -> str:
+    low, high = _range(query)
+    parts = ['"device_id"::tag = $device']
+    if query.user_ids is not None:
+        parts.append(_owners(query.user_ids))
+    return " AND ".join([*parts, f"time >= {low}", f"time <= {high}"])
+
+
+def _owners(user_ids: Sequence[int]) -> str:
+    if len(user_ids) > _MAX_ORS:
+        return f'"user_id"::tag =~ /^(?:{"|".join(f"{owner:d}" for owner in user_ids)})$/'
+    return f"({' OR '.join([_IS_OWNER % owner for owner in user_ids])})"
+
+
+def _range(query: RawQuery) -> tuple[int, int]:
+    """First and last nanosecond, from the cursor on."""
+    low, high = max(query.start_ns, _MIN_NS), min(query.end_ns - 1, _MAX_NS)
+    if query.after is None:
+        return low, high
+    at = query.after[0]
+    return (low, min(high, at)) if query.order == "desc" else (max(low, at), high)
+
+
+def read_series(answer: Any) -> list[Series]:
+    """The series of a one-statement answer; raises Failed, or BadAnswer for anything else than InfluxDB's JSON."""
+    if not isinstance(answer, dict):
+        raise BadAnswer("not an object")
+    if "error" in answer:
+        raise Failed(str(answer["error"]))
+    try:
+        result = answer["results"][0]
+        if "error" in result:
+            raise Failed(str(result["error"]))
+        found: list[Series] = result.get("series", [])
+        cut = result.get("partial") or any(series.get("partial") for series in found)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise BadAnswer("no results") from error
+    if cut:  # a page that ends early would end the range
+        raise Failed("the answer is cut short: max-row-limit must be 0 or above the limit of a page")
+    return found
+
+
+def read_measurements(series: Iterable[Series]) -> list[str]:
+    """Names in order, without the store's own."""
+    try:
+        names = {str(each["name"]) for each in series}
+    except KeyError as error:
+        raise BadAnswer("a series without a name") from error
+    return sorted(names - OWN_MEASUREMENTS)
+
+
+def read_page(query: RawQuery, series: Iterable[Series]) -> RawPage:
+    """Merge the first rows of each owner and measurement: what is among the first of all is among those of its own."""
+    try:
+        found = list(_readings(query.device_id, series))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise BadAnswer(f"a series that can't be read: {error!r}") from error
+    backwards = query.order == "desc"
+    if query.after is not None:
+        past = query.after
+        found = [
+            each
+            for each in found
+            if (_place(each)[: len(past)] < past if backwards else _place(each)[: len(past)] > past)
+        ]
+    found.sort(key=_place, reverse=backwards)
+    return RawPage(found[: query.limit], more=len(found) > query.limit)
+
+
+def _place(reading: Reading) -> tuple[int, str, int]:
+    return reading.ts_ns, reading.measurement, reading.user_id
+
+
+def _readings(device_id: str, series: Iterable[Series]) -> Iterator[Reading]:
+    for each in series:
+        owner = each["tags"]["user_id"]
+        if not owner.isdecimal():  # somebody else's points, without an owner
+            continue
+        measurement, columns = each["name"], each["columns"][1:]
+        kinds = [_metric(column) for column in columns]
+        for ts_ns, *row in each["values"]:
+            values = {
+                name: _value(value, boolean=boolean)
+                for (name, boolean), value in zip(kinds, row, strict=True)
+                if value is not None and name
+            }
+            if values:
+                yield Reading(device_id, int(owner), measurement, int(ts_ns), values)
+
+
+def _metric(column: str) -> tuple[str, bool]:
+    """The metric kept in a field, and whether as boolean; no name for a field that only others can have written."""
+    if column in RESERVED_METRICS:
+        return "", False
+    return column.removesuffix(STRING_SUFFIX).removesuffix(BOOLEAN_SUFFIX), column.endswith(BOOLEAN_SUFFIX)
+
+
+def _value(value: Any, *, boolean: bool) -> Value:
+    """JSON has one kind of number, and `5` for the float 5.0."""
+    if boolean:
+        return bool(value)
+    return value if isinstance(value, bool | str) else float(value)
