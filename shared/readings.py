@@ -46,7 +46,8 @@ class ReadingBatch:
     """One committed group = one outbox row = one announcement = one `seq` of one (`source`, `epoch`).
 
     `prev` is the seq announced before it; `stored_seq`: everything up to it is in the time-series store;
-    `committed_ns`: when it was on disk, by the clock of the ingest host.
+    `committed_ns`: when it was on disk, by the clock of the ingest host. `body`: the row's own bytes, where they are at
+    hand; a batch that came over the network has been decoded.
     """
 
     source: str
@@ -56,7 +57,8 @@ class ReadingBatch:
     stored_seq: int
     committed_ns: int
     readings: Sequence[Reading] = ()
-    status: Sequence[DeviceStatus] = field(default=())
+    status: Sequence[DeviceStatus] = ()
+    body: bytes = field(default=b"[]", repr=False, compare=False)
 
 
 def encode_readings(readings: Sequence[Reading]) -> bytes:

@@ -31,7 +31,7 @@ def port_taken(error: OSError, port: int, flag: str) -> Refusal:
     return Refusal(f"port {port}: {error.strerror or error}; choose another with {flag}", ExitCode.PORT_TAKEN)
 
 
-async def serve_web(app: ASGI3, sockets: Sequence[socket.socket], drained: Callable[[], Awaitable[None]]) -> None:
+async def serve_web(app: ASGI3, sockets: Sequence[socket.socket], drained: Callable[[], Awaitable[object]]) -> None:
     """Serve until `drained` returns: by then every open stream has been ended, or Hypercorn would wait for it."""
     config = Config()
     config.bind = [f"fd://{os.dup(each.fileno())}" for each in sockets]  # Hypercorn closes what it is given

@@ -42,6 +42,16 @@ def _parse(topic: str, prefix: str) -> DeviceTopic | None:
     return DeviceTopic(level if is_device_id(level) else None, kind, level)
 
 
+def live_topic(source: str) -> str:
+    """Where a worker announces what it committed."""
+    return f"{SERVICE_PREFIX}/live/{source}"
+
+
+def instance_topic(source: str) -> str:
+    """Retained here: the random id of the process that has the session of this name."""
+    return f"{SERVICE_PREFIX}/ingest/{source}"
+
+
 def data_topic(device_id: str, prefix: str = DEVICE_PREFIX) -> str:
     return f"{prefix}/{device_id}/data"
 

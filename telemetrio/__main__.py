@@ -33,6 +33,19 @@ def up(*, demo: bool, **flags: Any) -> None:
 
 
 @cli.command()
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where files live. Default: ./data")
+@click.option("--source", help="This worker's stable, unique name. Default: ingest")
+@click.option("--retire", is_flag=True, help="Take and store what the broker holds for it, end its session, and stop.")
+def ingest(**flags: Any) -> None:
+    """Take telemetry from a network broker (TELEMETRIO_MQTT_URL), keep it, store it, announce it."""
+    from services.ingest.__main__ import main  # noqa: PLC0415
+    from telemetrio.settings import refuse_unknown  # noqa: PLC0415
+
+    refuse_unknown()
+    sys.exit(main(**flags))
+
+
+@cli.command()
 @click.option("--devices", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many devices.")
 @click.option("--rate", type=click.FloatRange(0.1, 50_000), default=100.0, show_default=True, help="Messages a second.")
 @click.option("--seconds", type=click.FloatRange(0.1, 86_400), default=30.0, show_default=True, help="For how long.")
@@ -76,6 +89,23 @@ def bench_up(*, messages: int, connections: int, seconds: float) -> None:
     from telemetrio.bench import bench_up, show  # noqa: PLC0415
 
     show(asyncio.run(bench_up(messages, connections, seconds, Console(stderr=True))), Console())
+
+
+@bench.command("ingest")
+@click.option("--messages", type=click.IntRange(1_000, 5_000_000), default=300_000, show_default=True)
+@click.option("--devices", type=click.IntRange(1, 100_000), default=1_000, show_default=True)
+@click.option("--connections", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option("--store", type=click.Choice(["influxdb", "sqlite"]), default="influxdb", show_default=True)
+def bench_ingest(**plan: Any) -> None:
+    """Of a worker between Mosquitto and a store: CPU per message, fsynced, booked, announced and stored."""
+    import asyncio  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from telemetrio.bench import show  # noqa: PLC0415
+    from telemetrio.bench_ingest import Plan, bench_ingest  # noqa: PLC0415
+
+    show(asyncio.run(bench_ingest(Plan(**plan), Console(stderr=True))), Console())
 
 
 def main() -> None:

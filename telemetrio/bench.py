@@ -92,7 +92,8 @@ async def _start(directory: Path) -> Running:
     return Running(process, http_port, mqtt_port, ready_s)
 
 
-async def _load(job: Job) -> Result:
+async def load(job: Job) -> Result:
+    """Run a job in a process of its own; raises RuntimeError when it fails."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "telemetrio.load", stdin=PIPE, stdout=PIPE)
     answer, _ = await process.communicate(orjson.dumps(tuple(job)))
     if process.returncode:
@@ -103,7 +104,7 @@ async def _load(job: Job) -> Result:
 async def _paced(running: Running, connections: int, seconds: float) -> list[Figure]:
     before = usage(running.process.pid)
     job = Job(running.mqtt_port, connections, int(_PACED_RATE * seconds), _PACED_RATE)
-    result = await _load(job)
+    result = await load(job)
     after = usage(running.process.pid)
     share = (after.cpu_s - before.cpu_s) / result.seconds * 100
     return [
@@ -116,7 +117,7 @@ async def _full_speed(running: Running, messages: int, connections: int) -> list
     stored_before = await asyncio.to_thread(_stored, running.http_port)
     before = usage(running.process.pid)
     begun = time.monotonic()
-    result = await _load(Job(running.mqtt_port, connections, messages, 0))
+    result = await load(Job(running.mqtt_port, connections, messages, 0))
     while await asyncio.to_thread(_stored, running.http_port) - stored_before < messages:
         await asyncio.sleep(0.2)
         if time.monotonic() - begun > 300:

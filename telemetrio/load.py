@@ -27,6 +27,7 @@ class Job(NamedTuple):
     messages: int
     rate: float
     in_flight: int = 100
+    devices: int = 100
 
 
 class Result(NamedTuple):
@@ -57,7 +58,7 @@ class Pace:
             raise StopIteration
         self.given += 1
         number = next(self._numbers)
-        topic = b"iot/devices/bench-%03d/data" % (number % 100)
+        topic = b"iot/devices/bench-%05d/data" % (number % job.devices)
         return Message(
             topic, b'{"temperature": %.2f, "humidity": 55.5, "pressure": 1013.25}' % (20 + number % 100 / 10)
         )

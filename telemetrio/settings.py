@@ -12,8 +12,10 @@ from pydantic_settings import BaseSettings
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
 from services.realtime.settings import RealtimeSettings
+from shared.broker import BrokerSettings
 from shared.process import ExitCode, Refusal
 from shared.settings import PREFIX, ServiceSettings
+from shared.timeseries.settings import StoreSettings
 
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -40,7 +42,14 @@ class UpSettings(ServiceSettings):
         return ("127.0.0.1", "::1") if self.host == "localhost" else (self.host,)
 
 
-ALL: Final[tuple[type[BaseSettings], ...]] = (UpSettings, IngestSettings, ApiSettings, RealtimeSettings)
+ALL: Final[tuple[type[BaseSettings], ...]] = (
+    UpSettings,
+    IngestSettings,
+    ApiSettings,
+    RealtimeSettings,
+    BrokerSettings,
+    StoreSettings,
+)
 
 
 def refuse_unknown(classes: Iterable[type[BaseSettings]] = ALL) -> None:

@@ -29,7 +29,8 @@ from shared.listeners import listening_sockets
 from shared.process import Part, run_parts, spare_the_collector
 from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
-from shared.timeseries.sqlite import SqliteStore
+from shared.timeseries.opening import open_store
+from shared.timeseries.settings import StoreSettings
 from telemetrio import __version__
 from telemetrio.demo import run_demo
 from telemetrio.embedded import EmbeddedBroker
@@ -40,12 +41,13 @@ WEB_DIR: Final = Path(__file__).parent / "web"
 
 
 class AllSettings(NamedTuple):
-    """Of the process and of all three services."""
+    """Of the process, of all three services, and of the store that they share."""
 
     up: UpSettings
     ingest: IngestSettings
     api: ApiSettings
     realtime: RealtimeSettings
+    store: StoreSettings
 
 
 def read_all(**flags: Any) -> AllSettings:
@@ -60,6 +62,7 @@ def read_all(**flags: Any) -> AllSettings:
         read_settings(IngestSettings, unknown_devices=welcome, **same),
         read_settings(ApiSettings, **same),
         read_settings(RealtimeSettings, **same),
+        read_settings(StoreSettings, **same),
     )
 
 
@@ -97,9 +100,8 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     await upgrade(engine)
     async with engine.begin() as connection:
         await ensure_local_admin(connection, time.time_ns())
-    store = SqliteStore(settings.up.data_dir / "readings.db")
+    store = await open_store(settings.store)
     stack.push_async_callback(store.close)
-    await store.open()
     realtime = Realtime(settings.realtime, LatestTable(engine))
     around = Surroundings(engine, store, DirectAnnouncer(realtime.publish), health)
     ingest = await open_ingest(stack, settings.ingest, around)

@@ -39,6 +39,9 @@ class Acceptor:
             yield group
 
     def _accept(self, delivery: Delivery, group: Group) -> None:
+        if delivery.repeated:
+            group.counts["duplicates"] += 1
+            return
         topic = parse_device_topic(delivery.topic)
         if topic is None:
             group.counts["ignored"] += 1

@@ -13,6 +13,7 @@ class Delivery(NamedTuple):
     """One message of a device. `ack` is called once, on the loop, after the message is on disk (never before).
 
     `received_ns` is the wall clock of this host; `payload` is what the device sent, untouched.
+    `repeated`: it was handed over on the connection before, and only its acknowledgement was lost.
     """
 
     topic: str
@@ -20,6 +21,7 @@ class Delivery(NamedTuple):
     qos: int
     received_ns: int
     ack: Callable[[], None]
+    repeated: bool = False
 
 
 class Intake:

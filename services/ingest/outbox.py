@@ -6,6 +6,7 @@ transaction, completions of earlier groups ride in the next one, and when there 
 
 import asyncio
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -132,8 +133,21 @@ class Outbox:
     def batch(self, seq: int, committed_ns: int, content: Group | SpoolRow) -> ReadingBatch:
         """The value that is announced for a row."""
         return ReadingBatch(
-            self.source, self.epoch, seq, seq - 1, self.stored_seq, committed_ns, content.readings, content.status
+            self.source,
+            self.epoch,
+            seq,
+            seq - 1,
+            self.stored_seq,
+            committed_ns,
+            content.readings,
+            content.status,
+            content.body,
         )
+
+    def standing(self) -> ReadingBatch:
+        """An empty batch that says how far everything has come."""
+        seq = self.last_seq
+        return ReadingBatch(self.source, self.epoch, seq, seq, self.stored_seq, time.time_ns())
 
     def complete(self, completion: Completion) -> None:
         """The store has answered for these rows, all in order. Written down with the next commit, or soon."""

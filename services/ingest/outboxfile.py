@@ -64,6 +64,7 @@ class SpoolRow(NamedTuple):
     committed_ns: int
     readings: list[Reading]
     status: list[DeviceStatus]
+    body: bytes
 
 
 class Completion(NamedTuple):
@@ -202,7 +203,7 @@ class OutboxFile:
             if zlib.crc32(status, zlib.crc32(body)) != crc:
                 raise OutboxDamaged(f"{self._path}: the checksum of row {seq} doesn't hold")
             statuses = [DeviceStatus(*each) for each in orjson.loads(status)]
-            found.append(SpoolRow(seq, entries, committed_ns, decode_readings(body), statuses))
+            found.append(SpoolRow(seq, entries, committed_ns, decode_readings(body), statuses, body))
             total += entries
         cursor.close()
         return found

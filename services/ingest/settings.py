@@ -23,3 +23,10 @@ class IngestSettings(ServiceSettings):
     max_outbox_mib: int = Field(2048, ge=32, description="Above this, devices are not acknowledged until it drains.")
     min_free_disk_mib: int = Field(256, ge=0, description="Below this, devices are not acknowledged.")
     max_dead_letters_mib: int = Field(512, ge=1, description="Above this, of a new dead letter only a count is kept.")
+    share_group: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9_-]*$",
+        description="Shared subscription of several workers. Only where the broker hands a dead member's messages on.",
+    )
+    health_host: str = Field("127.0.0.1", description="Where `telemetrio ingest` answers for its health.")
+    health_port: int = Field(5002, ge=0, le=65535, description="The port of that.")

@@ -3,9 +3,11 @@
 import subprocess
 import sys
 
+import pytest
 from rich.console import Console
 
 from telemetrio.bench import bench_up, usage
+from telemetrio.bench_ingest import Plan, bench_ingest
 from tests.peers.system import System
 
 
@@ -46,3 +48,11 @@ def test_usage_is_the_operating_systems_own_account(shared_system: System) -> No
     seen = usage(shared_system.pid)
     assert seen.cpu_s > 0
     assert 20 < seen.resident_mb <= seen.peak_mb < 1_000
+
+
+@pytest.mark.peer("mosquitto")
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("influxdb", marks=pytest.mark.peer("influxd"))])
+async def test_bench_ingest_measures_a_worker_between_real_servers(store: str) -> None:
+    """A small run: every message is stored before it ends, and the figures are there."""
+    figures = await bench_ingest(Plan(2_000, devices=50, connections=5, store=store), Console(quiet=True))
+    assert [figure.name for figure in figures][:2] == ["ingest CPU per message", "messages a second, stored"]

@@ -45,6 +45,7 @@ PEERS: Final[dict[str, Callable[[], Path | None]]] = {
     "influxd": program("influxd"),
     "postgres": postgres,
     "nginx": program("nginx"),
+    "openssl": program("openssl"),
     "chromium": program("chromium"),
     "node": node,
     "dashboard": file("telemetrio/web/index.html"),

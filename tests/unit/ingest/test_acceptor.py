@@ -63,6 +63,14 @@ def test_a_flaw_in_an_accepted_sample_weighs_nothing() -> None:
     assert (group.counts["received"], group.counts["spooled"], group.counts["dead_lettered"]) == (1, 1, 0)
 
 
+def test_a_repeat_is_acknowledged_and_counted_and_nothing_else() -> None:
+    """It is on disk already: no entry, no letter, whether or not it carries its own time."""
+    again = delivery("d1", {"temperature": 20})._replace(repeated=True)
+    group = accepted(delivery("d1", {"temperature": 20}), again)
+    assert (len(group.readings), len(group.deliveries)) == (1, 2)
+    assert (group.counts["duplicates"], group.counts["received"], group.counts["messages"]) == (1, 1, 1)
+
+
 def test_topics_that_are_no_devices_are_counted_and_dropped() -> None:
     """They are acknowledged like all others, and no entry."""
     group = accepted(Delivery("somewhere/else", b"{}", 1, NOW, nothing))

@@ -1,0 +1,139 @@
+"""`telemetrio ingest`: devices' messages from a network broker, to disk, to the store, and announced. One process."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from socket import socket
+from typing import Any, Final, NamedTuple
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ingest.assembly import Surroundings, open_ingest
+from services.ingest.filters import OutboxFilters
+from services.ingest.health import HealthPages
+from services.ingest.live import LiveAnnouncer
+from services.ingest.outbox import Outbox
+from services.ingest.session import SessionSettings
+from services.ingest.settings import IngestSettings
+from services.ingest.subscriber import Subscriber
+from shared.broker import BrokerSettings
+from shared.database.engine import open_engine
+from shared.database.migrations.upgrade import upgrade
+from shared.health import Health
+from shared.listeners import listening_sockets
+from shared.logs import configure_logs
+from shared.process import ExitCode, Part, Refusal, run, run_parts, spare_the_collector
+from shared.serving import port_taken, serve_web
+from shared.settings import read_settings
+from shared.timeseries.opening import open_store
+from shared.timeseries.settings import StoreSettings
+
+log = structlog.get_logger()
+
+_LOOK_S: Final = 0.2
+
+
+class AllSettings(NamedTuple):
+    """What one ingest reads."""
+
+    ingest: IngestSettings
+    broker: BrokerSettings
+    store: StoreSettings
+
+
+def read_all(**flags: Any) -> AllSettings:
+    """Raise Refusal for what is wrong, before anything is opened."""
+    own = read_settings(IngestSettings, **flags)
+    same = {"data_dir": own.data_dir}
+    return AllSettings(own, read_settings(BrokerSettings, **same), read_settings(StoreSettings, **same))
+
+
+async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool = False) -> None:
+    """Run until `stop`. A broker, store or database that is down is waited for, not died of.
+
+    `retiring`: take what the broker holds for this name, store it, end the session, and stop.
+    """
+    own, health = settings.ingest, Health()
+    async with AsyncExitStack() as stack:
+        web = _listen(stack, own)
+        own.data_dir.mkdir(parents=True, exist_ok=True)
+        engine = open_engine(own.database)
+        stack.push_async_callback(engine.dispose)
+        await _migrate(engine, health)
+        store = await open_store(settings.store)
+        stack.push_async_callback(store.close)
+        live = LiveAnnouncer(settings.broker, own.source, health)
+        parts = await open_ingest(stack, own, Surroundings(engine, store, live, health))
+        session = SessionSettings(own.source, share_group=own.share_group)
+        subscriber = Subscriber(parts.intake, settings.broker, session, health, OutboxFilters(parts.outbox))
+        if retiring:
+            _refuse_with_letters(parts.outbox)
+        pages = HealthPages(health, lambda: parts.outbox.books)
+        spare_the_collector()
+        sys.stdout.write(f"ready http://{own.health_host}:{web[0].getsockname()[1]} {settings.broker.address}\n")
+        sys.stdout.flush()
+        await run_parts(
+            [
+                *parts.parts,
+                Part("live", partial(live.run, parts.outbox.standing)),
+                Part("subscriber", subscriber.run),
+                *([Part("retire", partial(_retire, subscriber, parts.outbox, stop), drains=True)] if retiring else ()),
+                Part("server", partial(serve_web, pages, web, stop.wait), drains=True),
+            ],
+            stop,
+        )
+
+
+def _refuse_with_letters(outbox: Outbox) -> None:
+    left = outbox.books["dead_lettered"]
+    if left:
+        raise Refusal(
+            f"{left} entries are dead letters in {outbox.source}'s file: look at them before this worker retires",
+            ExitCode.WRONG_SETTINGS,
+        )
+
+
+async def _retire(subscriber: Subscriber, outbox: Outbox, stop: asyncio.Event) -> None:
+    """Nothing is left behind: neither at the broker nor in the outbox. Tried again while a line breaks."""
+    while not stop.is_set():
+        try:
+            await subscriber.retire()
+            break
+        except ConnectionError as error:
+            log.warning("retire_again", reason=str(error))
+    while outbox.books["spooled"] and not stop.is_set():  # noqa: ASYNC110 - the store may be away for hours
+        await asyncio.sleep(_LOOK_S)
+    stop.set()
+
+
+async def _migrate(engine: AsyncEngine, health: Health) -> None:
+    """If the database can be reached: telemetry goes on without it, with the copy of the registry."""
+    try:
+        await upgrade(engine)
+    except (SQLAlchemyError, OSError) as error:
+        health.report("database", "down", f"{type(error).__name__}: {error}"[:300], needed=False)
+
+
+def _listen(stack: AsyncExitStack, settings: IngestSettings) -> Sequence[socket]:
+    try:
+        sockets = listening_sockets((settings.health_host,), settings.health_port)
+    except OSError as error:
+        raise port_taken(error, settings.health_port, "TELEMETRIO_HEALTH_PORT") from error
+    for each in sockets:
+        stack.callback(each.close)
+    return sockets
+
+
+def main(*, retire: bool = False, **flags: Any) -> ExitCode:
+    """Read the settings, run, return the exit code; raises Refusal for wrong settings."""
+    settings = read_all(**flags)
+    configure_logs(settings.ingest.log_level, settings.ingest.log_format)
+    return run(partial(ingest, settings, retiring=retire), grace_s=settings.ingest.drain_s + 7)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

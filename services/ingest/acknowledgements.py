@@ -1,0 +1,84 @@
+"""What one connection delivered and what of it is acknowledged: in order, many in one write; and what is a repeat.
+
+A broker delivers again what it saw no PUBACK for. Of that, what this process already has is told by packet id and
+content, in memory only; after a crash a message without a time of its own may be stored twice.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from struct import pack
+from typing import Final
+
+from mqtt5 import PublishPacket
+
+_PUBACK: Final = 0x4002_0000  # success, without properties: type, length, then the packet id
+
+# More than Receive Maximum: after connecting again Mosquitto 2.0.11 counts what it repeats as nothing, and goes on to
+# send as many again. Not all packet ids: a broker uses them in turn, and an old one must not pass for a new one.
+REMEMBERED: Final = 32_768
+
+# packet id → what was delivered under it
+Remembered = dict[int, int]
+
+
+class Acknowledgements:
+    """`write` sends on the connection that delivered, or nowhere. `known`: what the connections before delivered."""
+
+    def __init__(self, write: Callable[[bytes], None], known: Remembered) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._write = write
+        self._known = known
+        self._recent: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
+        self._waiting: list[int] = []
+        self._settled = asyncio.Event()
+        self._over = False
+        self.delivered = 0
+        self.acknowledged = 0
+
+    def expect(self, packet: PublishPacket, packet_id: int, mark: int) -> bool:
+        """This message, told by `mark`, will be acknowledged. Returns whether it was delivered before."""
+        self._recent.append((packet_id, mark))
+        self.delivered += 1
+        if not self._known:
+            return False
+        return self._known.get(packet_id) == mark and packet.duplicate
+
+    def acknowledge(self, packet_id: int) -> None:
+        """All of one turn of the loop are one write, in the order in which they were called."""
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(_PUBACK | packet_id)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self.acknowledged += len(waiting)
+        self._write(pack(f">{len(waiting)}I", *waiting))
+        if self.acknowledged == self.delivered:
+            self._settled.set()
+
+    async def settled(self) -> bool:
+        """Wait until all that was delivered is acknowledged; False when the connection ended first."""
+        while self.acknowledged < self.delivered and not self._over:
+            self._settled.clear()
+            await self._settled.wait()
+        return self.acknowledged == self.delivered
+
+    def end(self) -> None:
+        """The connection is gone: what is acknowledged from now on was committed, and nobody hears of it."""
+        self._over = True
+        self._settled.set()
+
+    def remembered(self, *, handed_over: bool) -> Remembered:
+        """What the broker may deliver again, because an acknowledgement may not have reached it.
+
+        `handed_over`: whether what this connection delivered went to the intake, from where nothing gets lost.
+        """
+        recent = dict(self._recent) if handed_over else {}
+        # by the last delivery, not the first: a broker repeats before it goes on, so what is cut off was acknowledged
+        older = [each for each in self._known.items() if each[0] not in recent]
+        return dict([*older, *recent.items()][-REMEMBERED:])
+
+    def forget(self) -> None:
+        """The broker lost the session: nothing is delivered again."""
+        self._known.clear()

@@ -1,0 +1,57 @@
+"""What supervisors ask an ingest: does its loop turn, can it do its job, do its books balance. Plain ASGI."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from services.ingest.books import Moves
+from shared.books import balanced
+from shared.gate import Receive, Scope, Send
+from shared.health import Health
+from shared.times import iso_ns
+
+
+class HealthPages:
+    """`/healthz`, `/readyz` (503 while a needed dependency is down) and `/books`."""
+
+    def __init__(self, health: Health, books: Callable[[], Moves]) -> None:
+        self._health = health
+        self._books = books
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            status, told = self._answer(scope["path"])
+            headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": orjson.dumps(told)})
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    def _answer(self, path: str) -> tuple[int, Any]:
+        match path:
+            case "/healthz":
+                return 200, {"status": "alive"}
+            case "/readyz":
+                return (200 if self._health.ready else 503), {"ready": self._health.ready, "dependencies": self._told()}
+            case "/books":
+                books = self._books()
+                return 200, {**books, "balanced": balanced(books)}
+        text = "There is /healthz, /readyz and /books"
+        return 404, {"error": text, "message": text, "status": 404, "code": "not_found", "details": []}
+
+    def _told(self) -> dict[str, Any]:
+        return {
+            name: {"state": seen.state, "since": iso_ns(seen.since_ns), "detail": seen.detail, "needed": seen.needed}
+            for name, seen in sorted(self._health.snapshot().items())
+        }
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

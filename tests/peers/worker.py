@@ -1,0 +1,79 @@
+"""`telemetrio ingest` as operators run it: a process of its own, between a real broker and a real store."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+from tests.peers.mosquitto import free_port
+from tests.peers.waiting import eventually
+
+
+class Worker:
+    """Started, killed and stopped by its pid; the health port and the data directory stay the same."""
+
+    def __init__(self, data_dir: Path, **environment: str) -> None:
+        self.data_dir = data_dir
+        self._port = free_port()
+        self._environment = {"TELEMETRIO_HEALTH_PORT": str(self._port), **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = data_dir.with_suffix(".log")
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def start(self, *flags: str) -> None:
+        """Return when its loop turns; the broker may be away."""
+        command = [sys.executable, "-m", "telemetrio", "ingest", "--data-dir", str(self.data_dir), *flags]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self._environment})
+        eventually(self._alive, 30)
+
+    def _alive(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log[-3000:]
+        try:
+            return bool(self.get("/healthz")["status"] == "alive")
+        except URLError:
+            return False
+
+    def get(self, path: str) -> Any:
+        """A page of its health server, whatever its status."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
+                return json.load(answer)
+        except HTTPError as error:
+            with error:
+                return json.load(error)
+
+    def dependency(self, name: str) -> str:
+        """`ok` or `down`; empty before it was told."""
+        told = self.get("/readyz")["dependencies"].get(name)
+        return str(told["state"]) if told else ""
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def wait(self, within_s: float) -> int:
+        """Its exit code when it ends by itself."""
+        assert self._process is not None
+        code = self._process.wait(within_s)
+        self._process = None
+        return code
+
+    def _end(self, number: signal.Signals) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        return process.wait(20)

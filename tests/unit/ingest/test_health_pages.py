@@ -1,0 +1,70 @@
+"""What a supervisor reads of an ingest: alive, ready or why not, and the books."""
+
+from collections import Counter
+from typing import Any
+
+import orjson
+import pytest
+
+from services.ingest.health import HealthPages
+from shared.health import Health
+
+
+async def ask(health: Health, path: str) -> tuple[int, Any]:
+    books = Counter(received=3, stored=2, spooled=1)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("nothing of a body is read")
+
+    await HealthPages(health, lambda: books)({"type": "http", "path": path}, receive, send)
+    return sent[0]["status"], orjson.loads(sent[1]["body"])
+
+
+async def test_it_is_alive_while_the_loop_turns() -> None:
+    """Whatever else is the matter: restarting it would help nobody."""
+    health = Health()
+    health.report("broker", "down", "refused")
+    assert await ask(health, "/healthz") == (200, {"status": "alive"})
+
+
+@pytest.mark.parametrize(("needed", "status"), [(True, 503), (False, 200)])
+async def test_it_is_ready_unless_something_needed_is_down(*, needed: bool, status: int) -> None:
+    """Each dependency is told by name, with its state, since when, and why."""
+    health = Health()
+    health.report("store", "down", "connection refused", needed=needed)
+    answered, told = await ask(health, "/readyz")
+    assert (answered, told["ready"]) == (status, not needed)
+    store = told["dependencies"]["store"]
+    assert (store["state"], store["detail"], store["needed"]) == ("down", "connection refused", needed)
+    assert store["since"].endswith("Z")
+
+
+async def test_the_books_are_told_with_their_balance() -> None:
+    """A recount is `telemetrio doctor`'s; here is what the worker itself believes."""
+    assert await ask(Health(), "/books") == (200, {"received": 3, "stored": 2, "spooled": 1, "balanced": True})
+
+
+async def test_another_path_says_which_there_are() -> None:
+    """In the shape of every error."""
+    status, told = await ask(Health(), "/metrics-to-be")
+    assert (status, told["code"]) == (404, "not_found")
+    assert "/readyz" in told["message"]
+
+
+async def test_the_lifespan_is_answered() -> None:
+    """Hypercorn waits for it."""
+    asked = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    sent: list[str] = []
+
+    async def receive() -> Any:
+        return next(asked)
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    await HealthPages(Health(), Counter)({"type": "lifespan"}, receive, send)
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
