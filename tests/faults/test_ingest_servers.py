@@ -164,7 +164,7 @@ async def test_a_worker_that_retires_leaves_nothing_behind(site: Site) -> None:
     """What waits at the broker is taken and stored, the session ends, and nothing is queued for it any more."""
     await asyncio.to_thread(site.worker.stop)
     sent = await publish(site.broker.port, 500)
-    await asyncio.to_thread(site.worker.start, "--retire")
+    await asyncio.to_thread(site.worker.launch, "--retire")
     assert await asyncio.to_thread(site.worker.wait, 30) == 0
     assert sent <= set(await asyncio.to_thread(site.stored))
     await publish(site.broker.port, 100)

@@ -28,12 +28,16 @@ class Worker:
     def log(self) -> str:
         return self._log.read_text()
 
-    def start(self, *flags: str) -> None:
+    def start(self) -> None:
         """Return when its loop turns; the broker may be away."""
+        self.launch()
+        eventually(self._alive, 30)
+
+    def launch(self, *flags: str) -> None:
+        """Return at once: with `--retire` it may end before anybody asks for its health."""
         command = [sys.executable, "-m", "telemetrio", "ingest", "--data-dir", str(self.data_dir), *flags]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self._environment})
-        eventually(self._alive, 30)
 
     def _alive(self) -> bool:
         assert self._process is not None
