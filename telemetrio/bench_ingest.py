@@ -13,7 +13,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -130,7 +130,7 @@ def _program(name: str) -> str:
 async def _start(stack: AsyncExitStack, *command: str, **environment: str) -> Process:
     """A process that ends with `stack`, by its pid."""
     given = {**os.environ, **environment}
-    process = await asyncio.create_subprocess_exec(*command, stdout=DEVNULL, stderr=DEVNULL, stdin=PIPE, env=given)
+    process = await asyncio.create_subprocess_exec(*command, stdout=DEVNULL, stderr=DEVNULL, stdin=DEVNULL, env=given)
 
     async def end() -> None:
         if process.returncode is None:
