@@ -1,5 +1,6 @@
 """Device profiles: what a kind of device measures, in which unit, type and range, and whether it may say more."""
 
+import math
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -19,6 +20,18 @@ class Metric(BaseModel):
     unit: str = Field("", max_length=32)
     minimum: float | None = None
     maximum: float | None = None
+
+    @property
+    def bounded(self) -> bool:
+        return self.minimum is not None or self.maximum is not None
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest number that is kept."""
+        return (
+            -math.inf if self.minimum is None else self.minimum,
+            math.inf if self.maximum is None else self.maximum,
+        )
 
 
 class Profile(BaseModel):

@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, NamedTuple, TypeVar, cast
 
 from mqtt5 import DisconnectPacket, Packet, PingReqPacket, PingRespPacket, PublishPacket, QoS
@@ -43,10 +42,6 @@ class Tally:
     connections: int = 0
     sessions_lost: int = 0
     last_message_ns: int = 0
-
-
-def _nothing() -> None:
-    """Acknowledge QoS 0."""
 
 
 class Connection(asyncio.Protocol):
@@ -110,33 +105,38 @@ class Connection(asyncio.Protocol):
                     self._answer(packet)
         finally:
             if messages:  # what came before a violation is sound
-                self._deliver(messages)
+                self._deliver(messages, at)
         self._rest = data[at:]
 
-    def _deliver(self, messages: Sequence[PublishPacket]) -> None:
-        """The hot path."""
+    def _deliver(self, packets: Sequence[PublishPacket], size: int) -> None:
+        """The hot path: packets of `size` bytes. Raises Violation where one must not be; those before it count."""
         now_ns = time.time_ns()
-        expect, acknowledge = self.acknowledgements.expect, self.acknowledgements.acknowledge
-        offer = self._intake.offer if self._held is None else self._held.append
-        count = len(messages)
-        for packet in messages:
-            topic, payload, packet_id = packet.topic, packet.payload, packet.packet_id
+        kept: list[PublishPacket] = []
+        messages: list[tuple[str, bytes]] = []
+        violation = None
+        for packet in packets:
+            message, packet_id = (packet.topic, packet.payload), packet.packet_id
             if packet_id is None:
-                if topic == self._own_topic:
-                    self._own(self, payload)
-                    count -= 1
-                else:
-                    offer(Delivery(topic, payload, 0, now_ns, _nothing))
-                continue
-            if not packet_id or packet.qos is _EXACTLY_ONCE:
-                raise Violation(f"a message with packet id {packet_id} and QoS {packet.qos.value}")
-            repeated = expect(packet, packet_id, hash((topic, payload)))
-            if repeated:
-                self._tally.duplicates += 1
-            offer(Delivery(topic, payload, 1, now_ns, partial(acknowledge, packet_id), repeated))
-        if count:
-            self._tally.messages += count
+                if message[0] == self._own_topic:
+                    self._own(self, message[1])
+                    continue
+            elif not packet_id or packet.qos is _EXACTLY_ONCE:
+                violation = Violation(f"a message with packet id {packet_id} and QoS {packet.qos.value}")
+                break
+            kept.append(packet)
+            messages.append(message)
+        if messages:
+            repeated = self.acknowledgements.expect(kept, messages)
+            delivery = Delivery(messages, now_ns, self.acknowledgements.acknowledge, repeated)
+            if self._held is None:
+                self._intake.offer(delivery, size)
+            else:
+                self._held.append(delivery)
+            self._tally.duplicates += len(repeated)
+            self._tally.messages += len(messages)
             self._tally.last_message_ns = now_ns
+        if violation is not None:
+            raise violation
 
     def _answer(self, packet: Packet) -> None:
         if isinstance(packet, DisconnectPacket):
