@@ -19,7 +19,8 @@ from shared.values import name_flaw
 _MAX_SHAPES: Final = 1_024
 _MAX_NAMES: Final = 32
 # beyond it an integer could not be kept exactly, and orjson may have made a float of it
-_LIMIT: Final = float(MAX_INTEGER)
+_LOW: Final = -float(MAX_INTEGER)
+_HIGH: Final = float(MAX_INTEGER)
 
 _loads = orjson.loads
 
@@ -58,22 +59,26 @@ class FlatJudge:
             shape = self._shapes[names]
         except KeyError:
             shape = self._learn(names)
-        if shape is None or (shape.has_device_id and content.pop("device_id") != device_id):
+        if shape is None:
+            return None
+        time_key, has_device_id, ranges = shape
+        if has_device_id and content.pop("device_id") != device_id:
             return None
         ts_ns = None
-        if shape.time_key:
-            ts_ns = _time(content.pop(shape.time_key))
+        if time_key:
+            ts_ns = _time(content.pop(time_key))
             if ts_ns is None:
                 return None
+        low, high = _LOW, _HIGH
         for name, value in content.items():
             if type(value) is not float:
                 if type(value) is not int:
                     return None
                 content[name] = value = float(value)  # noqa: PLW2901 - the very value that is kept
-            if not -_LIMIT < value < _LIMIT:
+            if not low < value < high:
                 return None
-        if shape.ranges is not None:
-            for value, (low, high) in zip(content.values(), shape.ranges, strict=True):
+        if ranges is not None:
+            for value, (low, high) in zip(content.values(), ranges, strict=True):
                 if not low <= value <= high:
                     return None
         return ts_ns, content
@@ -97,7 +102,7 @@ class FlatJudge:
             return None
         if any(metric is not None and metric.type != "number" for metric in declared):
             return None
-        ranges = tuple((-_LIMIT, _LIMIT) if metric is None else metric.range for metric in declared)
+        ranges = tuple((_LOW, _HIGH) if metric is None else metric.range for metric in declared)
         bounded = any(metric is not None and metric.bounded for metric in declared)
         return Shape("".join(times), "device_id" in names, ranges if bounded else None)
 

@@ -21,6 +21,7 @@ from shared.values import Flaw
 _STATUS: Final = ("online", "offline")
 # Reading(…) without a call of Python in between, which would take as long as all the rest of it
 _reading: Final = partial(tuple.__new__, Reading)
+_NOWHERE: Final[dict[str, "Route"]] = {}
 
 
 class Route(NamedTuple):
@@ -67,29 +68,34 @@ class Acceptor:
 
     def _fill(self, group: Group, delivery: Delivery, begin: int) -> int:
         """The hot path: messages from position `begin` on, until the group is full; returns the position after them."""
-        now_ns = delivery.received_ns
+        now_ns, last_ns = delivery.received_ns, self._last_ns
         earliest, latest = self._window(now_ns)
-        find, add, repeated = self._routes.get, group.readings.append, delivery.repeated
-        taken, size, room = 0, group.size, MAX_READINGS - len(group.readings)
-        position = begin
+        find = (_NOWHERE if delivery.repeated else self._routes).get  # repeats are rare, and none of this function's
+        readings, size, position, taken = group.readings, group.size, begin, 0
         for topic, payload in islice(delivery.messages, begin, None):
-            route = find(topic)
-            flat = None if route is None or position in repeated else route.judge(payload, route.device_id)
             position += 1
-            if route is None or flat is None or not (flat[0] is None or earliest <= flat[0] <= latest):
-                group.size = size
-                self._accept(Message(topic, payload, now_ns), group, repeated=position - 1 in repeated)
-                size, room = group.size, MAX_READINGS - len(group.readings) + taken
-            else:
+            flat = None
+            route = find(topic)
+            if route is not None:
+                device_id, user_id, measurement, judge, overhead = route
+                flat = judge(payload, device_id)
+            if flat is not None:
                 ts_ns, values = flat
                 if ts_ns is None:  # two samples without a time of their own must not become one point
-                    self._last_ns = ts_ns = max(now_ns, self._last_ns + 1)
-                add(_reading((route.device_id, route.user_id, route.measurement, ts_ns, values)))
-                size += len(payload) + route.overhead
-                taken += 1
-            if size >= MAX_BYTES or taken >= room:
+                    last_ns = ts_ns = now_ns if now_ns > last_ns else last_ns + 1
+                if earliest <= ts_ns <= latest:
+                    readings.append(_reading((device_id, user_id, measurement, ts_ns, values)))
+                    size += len(payload) + overhead
+                    taken += 1
+                    if size >= MAX_BYTES or len(readings) >= MAX_READINGS:
+                        break
+                    continue
+            group.size, self._last_ns = size, last_ns
+            self._accept(Message(topic, payload, now_ns), group, repeated=position - 1 in delivery.repeated)
+            size, last_ns = group.size, self._last_ns
+            if group.full:
                 break
-        group.size = size
+        group.size, self._last_ns = size, last_ns
         group.counts["messages"] += taken
         group.count_commit(taken, 0)
         group.take(delivery, position - begin)

@@ -34,9 +34,13 @@ class Acknowledgements:
         self._over = False
         self.delivered = 0
 
-    def expect(self, packets: Sequence[PublishPacket], messages: Sequence[tuple[str, bytes]]) -> Collection[int]:
-        """These will be acknowledged, in this order; returns the positions of those that were delivered before."""
-        ids = [packet.packet_id or 0 for packet in packets]
+    def expect(
+        self, ids: Sequence[int], messages: Sequence[tuple[str, bytes]], packets: Sequence[PublishPacket]
+    ) -> Collection[int]:
+        """These will be acknowledged, in this order; returns the positions of those that were delivered before.
+
+        `ids` are packet ids, 0 for QoS 0.
+        """
         marks = list(map(hash, messages))
         self._recent.extend(zip(ids, marks, strict=True))
         self._open.extend(ids)

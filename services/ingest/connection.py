@@ -14,7 +14,7 @@ from mqtt5 import DisconnectPacket, Packet, PingReqPacket, PingRespPacket, Publi
 from services.ingest.acknowledgements import Acknowledgements, Remembered
 from services.ingest.delivery import MAX_WAITING, MAX_WAITING_BYTES, Delivery, Intake
 from services.ingest.session import words
-from services.ingest.wire import Violation, read_packet
+from services.ingest.wire import Violation, read_packets
 
 _MAX_HELD_BYTES: Final = 8 * 1024 * 1024
 _EXACTLY_ONCE: Final = QoS.EXACTLY_ONCE
@@ -89,44 +89,43 @@ class Connection(asyncio.Protocol):
         self._keep_bounds(len(data))
 
     def _take(self, data: bytes) -> None:
-        """Every whole packet; the bytes of a packet that has only begun are kept."""
-        view, at, end = memoryview(data), 0, len(data)
+        """Every whole packet, in order; the bytes of a packet that has only begun are kept. Raises Violation."""
+        packets, size, violation = read_packets(data)
         messages: list[PublishPacket] = []
         try:
-            while at < end:
-                read = read_packet(view[at:])
-                if read is None:
-                    break
-                packet, size = read
-                at += size
+            for packet in packets:
                 if type(packet) is PublishPacket:
                     messages.append(packet)
                 else:
                     self._answer(packet)
         finally:
             if messages:  # what came before a violation is sound
-                self._deliver(messages, at)
-        self._rest = data[at:]
+                self._deliver(messages, size)
+        if violation is not None:
+            raise violation
+        self._rest = data[size:]
 
     def _deliver(self, packets: Sequence[PublishPacket], size: int) -> None:
         """The hot path: packets of `size` bytes. Raises Violation where one must not be; those before it count."""
-        now_ns = time.time_ns()
+        now_ns, own, violation = time.time_ns(), self._own_topic, None
         kept: list[PublishPacket] = []
         messages: list[tuple[str, bytes]] = []
-        violation = None
+        ids: list[int] = []
         for packet in packets:
             message, packet_id = (packet.topic, packet.payload), packet.packet_id
             if packet_id is None:
-                if message[0] == self._own_topic:
+                if message[0] == own:
                     self._own(self, message[1])
                     continue
+                packet_id = 0
             elif not packet_id or packet.qos is _EXACTLY_ONCE:
                 violation = Violation(f"a message with packet id {packet_id} and QoS {packet.qos.value}")
                 break
             kept.append(packet)
             messages.append(message)
+            ids.append(packet_id)
         if messages:
-            repeated = self.acknowledgements.expect(kept, messages)
+            repeated = self.acknowledgements.expect(ids, messages, kept)
             delivery = Delivery(messages, now_ns, self.acknowledgements.acknowledge, repeated)
             if self._held is None:
                 self._intake.offer(delivery, size)

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 import orjson
@@ -24,7 +25,7 @@ LATE_NS: Final = 60_000_000_000
 
 _MIN_NS: Final = -(2**63) + 2
 _MAX_NS: Final = 2**63 - 2
-_MAX_REMEMBERED: Final = 16_384
+_MAX_REMEMBERED: Final = 131_072  # of 250 bytes or so
 _remembered: Final[dict[tuple[str, int, str], bytes]] = {}
 # needs no escape, whichever place it stands in
 _plain: Final = re.compile(r"[A-Za-z0-9_.:-]+\Z").match
@@ -34,6 +35,28 @@ _unsafe: Final = re.compile(r"[\x00-\x1f\x7f\\]").search
 
 class Unwritable(Exception):
     """A reading that line protocol has no words for; the message says what of it."""
+
+
+def plain_lines(readings: Sequence[Reading]) -> bytes | None:
+    """All lines of readings that hold nothing but floats under plain names; None where `lines_of` must look at each.
+
+    The hot path: floats are written by one call of orjson for all of them, exactly, and little is done for each.
+    """
+    values = [reading[4] for reading in readings]
+    names: set[str] = set().union(*values)
+    if set(map(type, chain.from_iterable(map(dict.values, values)))) != {float} or not all(map(_plain, names)):
+        return None
+    raw = orjson.dumps(values)
+    times = [reading[3] for reading in readings]
+    # orjson writes null for NaN and the infinities; a reading without values has no line
+    if b'":null' in raw or b"{}" in raw or min(times) < _MIN_NS or max(times) > _MAX_NS:
+        return None
+    pieces = raw[3:-2].replace(b'":', b"=").replace(b',"', b",").split(b'},{"')
+    try:
+        known = [_remembered.get(reading[:3]) or _series(*reading[:3]) for reading in readings]
+    except (Unwritable, UnicodeEncodeError):
+        return None
+    return b"\n".join([b"%b %b %d" % line for line in zip(known, pieces, times, strict=True)])
 
 
 def lines_of(readings: Sequence[Reading]) -> tuple[dict[int, bytes], list[tuple[int, str]]]:

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.readings import Reading, Value
-from shared.timeseries.lineprotocol import field_names, has_field, late_lines, lines_of
+from shared.timeseries.lineprotocol import field_names, has_field, late_lines, lines_of, plain_lines
 from tests.fakes.influxdb import Point, parse, split_lines
 
 SECOND_NS = 1_000_000_000
@@ -125,6 +125,19 @@ def test_every_reading_is_its_own_line_or_refused(sent: list[Reading]) -> None:
     assert [expected(each) for each in written] == [
         parse(each)[:3] for each in split_lines(b"\n".join(lines.values()).decode())
     ]
+
+
+def test_readings_of_plain_floats_are_written_all_at_once() -> None:
+    """The same lines, byte for byte; None as soon as one of them isn't plain."""
+    plain = [reading(device=f"d{number}", ts_ns=number, a=number / 7, b=-0.0) for number in range(100)]
+    assert plain_lines(plain) == b"\n".join(lines_of(plain)[0].values())
+    odd = [reading({"a b": 1.0}), reading(a="1"), reading(a=True), reading(a=math.nan), reading(a=math.inf), reading()]
+    odd += [reading(device="a b\n", a=1.0), reading(device="\ud800", a=1.0), reading(measurement="#m", a=1.0)]
+    odd += [reading(ts_ns=2**63 - 1, a=1.0), reading(ts_ns=-(2**63), a=1.0)]
+    for each in odd:
+        wanted, refused = lines_of([*plain, each])
+        quick = plain_lines([*plain, each])
+        assert quick is None or (not refused and quick == b"\n".join(wanted.values()))
 
 
 def expected(of: Reading) -> tuple[Any, ...]:
