@@ -14,7 +14,7 @@ from services.ingest.outbox import Outbox
 from services.ingest.outboxfile import Completion
 from shared.health import Health
 from shared.readings import Reading, ReadingBatch
-from shared.timeseries.store import Refused, TimeSeriesStore, TooLarge, Unavailable
+from shared.timeseries.store import Refused, TimeSeriesStore, Unavailable
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class Writer:
         while True:
             batches = await self._next()
             readings = [reading for batch in batches for reading in batch.readings]
-            letters = await self._write(readings) if readings else []
+            letters = await self._write(batches, readings) if readings else []
             self._outbox.complete(Completion([batch.seq for batch in batches], len(readings), letters))
             if len(readings) < _MAX_READINGS // 2:
                 await asyncio.sleep(_GATHER_S)  # it keeps up: fewer and larger writes cost the store less
@@ -98,23 +98,18 @@ class Writer:
                 self._announcer.announce(batch)
         return batches
 
-    async def _write(self, readings: Sequence[Reading]) -> list[Letter]:
+    async def _write(self, batches: Sequence[ReadingBatch], readings: Sequence[Reading]) -> list[Letter]:
         """Write until the store has answered for every reading; returns letters for those that it refused."""
         low, high = _BACKOFF_S
         longest = low
         while True:
             try:
-                await self._store.write(readings)
+                await self._store.write(batches)
             except Unavailable as error:
                 self._health.report("store", "down", str(error), needed=False)
                 wait = random.uniform(0, longest)  # noqa: S311 - full jitter, nobody gains by guessing it
                 await asyncio.sleep(min(max(wait, error.retry_after_s or 0), _LONGEST_WAIT_S))
                 longest = min(longest * 2, high)
-            except TooLarge as error:
-                if len(readings) == 1:
-                    return [refused_reading(readings[0], str(error))]
-                half = len(readings) // 2
-                return await self._write(readings[:half]) + await self._write(readings[half:])
             except Refused as error:
                 self._health.report("store", "ok", needed=False)
                 return [refused_reading(readings[position], reason) for position, reason in error.refused]

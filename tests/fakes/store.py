@@ -4,8 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from shared.readings import Reading
-from shared.timeseries.store import RawPage, RawQuery, StoreError
+from shared.readings import Reading, ReadingBatch
+from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, StoreError
 
 
 class FailingStore:
@@ -19,9 +19,10 @@ class FailingStore:
         self.open = asyncio.Event()
         self.open.set()
 
-    async def write(self, readings: Sequence[Reading]) -> None:
+    async def write(self, batches: Sequence[ReadingBatch]) -> None:
         """Wait while `open` is cleared; raise what is due; store all otherwise, as a real store does: by identity."""
-        self.given.append(list(readings))
+        readings = [reading for batch in batches for reading in batch.readings]
+        self.given.append(readings)
         await self.open.wait()
         if self.down is not None:
             raise self.down
@@ -31,6 +32,9 @@ class FailingStore:
             self.stored.setdefault((measurement, device_id, user_id, ts_ns), {}).update(values)
 
     async def raw(self, query: RawQuery) -> RawPage:
+        raise NotImplementedError
+
+    async def late(self, query: LateQuery) -> Sequence[LateRange]:
         raise NotImplementedError
 
     async def ping(self) -> None:

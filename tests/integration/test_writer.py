@@ -11,7 +11,7 @@ import pytest
 from services.ingest import writer as writer_module
 from services.ingest.writer import Writer
 from shared.readings import ReadingBatch
-from shared.timeseries.store import Denied, Refused, TooLarge, Unavailable
+from shared.timeseries.store import Denied, Refused, Unavailable
 from tests.fakes.ingest import NOW, Announced, Bench, delivery
 from tests.fakes.store import FailingStore
 
@@ -127,21 +127,6 @@ async def test_the_state_of_the_store_is_told_while_it_is_away(bench: Bench, clo
         clock.running.set()
         await settled(bench, 1)
     assert bench.health["store"].state == "ok"
-
-
-async def test_a_write_that_is_too_large_is_halved(bench: Bench) -> None:
-    """As often as needed; a single reading that is too large is a dead letter."""
-    halves = FailingStore(TooLarge("413"), TooLarge("413"))
-    async with writing(bench, halves) as writer:
-        writer.take(await bench.samples("d1", 1, 2, 3, 4))
-        await settled(bench, 1)
-    assert [len(given) for given in halves.given] == [4, 2, 1, 1, 2]
-    assert len(halves.stored) == 4
-    single = FailingStore(TooLarge("413"))
-    async with writing(bench, single) as writer:
-        writer.take(await bench.samples("d2", 5))
-        await settled(bench, 2)
-    assert (bench.outbox.books["stored"], bench.outbox.books["dead_lettered"]) == (4, 1)
 
 
 async def test_refused_readings_are_dead_letters_and_the_others_are_stored(bench: Bench) -> None:
