@@ -8,12 +8,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from shared.identifiers import RESERVED_METRICS
+from shared.identifiers import OWN_MEASUREMENTS, RESERVED_METRICS
 from shared.readings import Reading, Value
 from shared.timeseries.lineprotocol import (
     BOOLEAN_SUFFIX,
     LATE_MEASUREMENT,
-    OWN_MEASUREMENTS,
     STRING_SUFFIX,
     field_names,
 )

@@ -17,8 +17,6 @@ from shared.timeseries.store import LateRange
 STRING_SUFFIX: Final = "__s"
 BOOLEAN_SUFFIX: Final = "__b"
 LATE_MEASUREMENT: Final = "telemetrio_late"
-# The store's own measurements, which no query for readings may show.
-OWN_MEASUREMENTS: Final = frozenset({LATE_MEASUREMENT, "telemetrio_probe"})
 # Without a time: the server's own clock is inside every retention.
 PROBE: Final = b"telemetrio_probe ok=true"
 
