@@ -17,7 +17,7 @@ class Hours:
         self.pauses: list[float] = []
         self.over = asyncio.Semaphore(0)
 
-    async def sleep(self, seconds: float) -> None:
+    async def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
         await self.over.acquire()
 
@@ -50,7 +50,7 @@ def hours(monkeypatch: pytest.MonkeyPatch) -> Hours:
     replaced, give_way = Hours(), asyncio.sleep
 
     async def sleep(seconds: float) -> None:
-        await (replaced.sleep(seconds) if seconds else give_way(0))
+        await (replaced.pause(seconds) if seconds else give_way(0))
 
     monkeypatch.setattr("services.ingest.door.asyncio.sleep", sleep)
     monkeypatch.setattr("services.ingest.door.random.uniform", lambda _low, high: high)
