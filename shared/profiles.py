@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from shared.identifiers import MetricName
+from shared.identifiers import OWN_MEASUREMENTS, MetricName
 
 MetricType = Literal["number", "string", "boolean"]
 
@@ -43,6 +43,13 @@ class Profile(BaseModel):
     measurement: MetricName
     metrics: Mapping[MetricName, Metric] = {}
     open: bool = True
+
+    @field_validator("measurement")
+    @classmethod
+    def _not_our_own(cls, measurement: str) -> str:
+        if measurement in OWN_MEASUREMENTS:
+            raise ValueError(f"{measurement} is kept for the store itself: choose another name")
+        return measurement
 
 
 ENVIRONMENT: Final = Profile(

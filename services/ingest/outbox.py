@@ -47,6 +47,7 @@ class Outbox:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         self._health = health
         self._completions: list[Completion] = []
+        self._answered: dict[int, int] = {}  # stretches of rows above stored_seq, by the seq before each
         self._completed = asyncio.Event()
         self._used = 0
         self._no_room = False
@@ -164,10 +165,16 @@ class Outbox:
         seq = self.last_seq
         return ReadingBatch(self.source, self.epoch, seq, seq, self.stored_seq, time.time_ns())
 
-    def complete(self, completion: Completion) -> None:
-        """The store has answered for these rows, all in order. Written down with the next commit, or soon."""
+    def complete(self, completion: Completion, after: int | None = None) -> None:
+        """The store has answered for these rows. Written down with the next commit, or soon.
+
+        `after`: the seq up to which rows were taken before these, where rows between are gone already. Writes end in
+        any order: `stored_seq` stays below the first that has not.
+        """
         self._completions.append(completion)
-        self.stored_seq = completion.seqs[-1]
+        self._answered[completion.seqs[0] - 1 if after is None else after] = completion.seqs[-1]
+        while self.stored_seq in self._answered:
+            self.stored_seq = self._answered.pop(self.stored_seq)
         self._completed.set()
 
     async def run(self, books_moved: Callable[[], None]) -> None:

@@ -13,15 +13,13 @@ from typing import Final
 import orjson
 
 from shared.readings import Reading, Value, Values
+from shared.timeseries.store import LateRange
 
 STRING_SUFFIX: Final = "__s"
 BOOLEAN_SUFFIX: Final = "__b"
 LATE_MEASUREMENT: Final = "telemetrio_late"
-# The store's own measurements, which no query for readings may show.
-OWN_MEASUREMENTS: Final = frozenset({LATE_MEASUREMENT, "telemetrio_probe"})
 # Without a time: the server's own clock is inside every retention.
 PROBE: Final = b"telemetrio_probe ok=true"
-LATE_NS: Final = 60_000_000_000
 
 _MIN_NS: Final = -(2**63) + 2
 _MAX_NS: Final = 2**63 - 2
@@ -172,14 +170,7 @@ def has_field(reading: Reading, field: str) -> bool:
     return field == f"{metric}{kind}"
 
 
-def late_lines(readings: Sequence[Reading], committed_ns: int) -> list[bytes]:
-    """One line per device that has readings committed more than 60 s after their own time: when, from, to, how many."""
-    late: dict[tuple[str, int], list[int]] = {}
-    for device_id, user_id, _, ts_ns, _ in readings:
-        if committed_ns - ts_ns > LATE_NS:
-            late.setdefault((device_id, user_id), []).append(ts_ns)
-    return [
-        b"%b n=%di,ts_max=%di,ts_min=%di %d"
-        % (_series(*owner, LATE_MEASUREMENT), len(times), max(times), min(times), committed_ns)
-        for owner, times in late.items()
-    ]
+def late_line(late: LateRange, committed_ns: int) -> bytes:
+    """The index of late readings: when they were committed, for which times, how many."""
+    series = _series(late.device_id, late.user_id, LATE_MEASUREMENT)
+    return b"%b n=%di,ts_max=%di,ts_min=%di %d" % (series, late.number, late.end_ns - 1, late.start_ns, committed_ns)

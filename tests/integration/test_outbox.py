@@ -366,8 +366,8 @@ async def test_the_books_can_be_recounted_at_every_moment(tmp_path: Path, seed: 
     choices = random.Random(seed)
     walk = Walk(tmp_path, choices)
     await walk.bench.outbox.open()
-    for _ in range(60):
-        await choices.choice([walk.commit, walk.commit, walk.answer, walk.flush, walk.reopen, walk.crash])()
+    for _ in range(80):
+        await choices.choice([walk.commit, walk.commit, walk.take, walk.answer, walk.flush, walk.reopen, walk.crash])()
         recount = await walk.bench.outbox.recount()
         assert recount.agrees, recount
         assert balanced(walk.bench.outbox.books)
@@ -376,7 +376,7 @@ async def test_the_books_can_be_recounted_at_every_moment(tmp_path: Path, seed: 
 
 
 class Walk:
-    """One ingest through several lives. `unanswered`: rows that the store has not answered for in this life."""
+    """One ingest through several lives. `unanswered`: rows that no write has taken yet; `writes`: those under way."""
 
     def __init__(self, directory: Path, choices: random.Random) -> None:
         self.directory = directory
@@ -385,6 +385,8 @@ class Walk:
         self.sent = 0
         self.bench = Bench(directory / "life0")
         self.unanswered: list[ReadingBatch] = []
+        self.writes: list[tuple[int, list[ReadingBatch]]] = []
+        self.taken_seq = 0
 
     async def commit(self) -> None:
         good, bad = self.choices.randrange(4), self.choices.randrange(3)
@@ -394,14 +396,24 @@ class Walk:
         if batch is not None:
             self.unanswered.append(batch)
 
+    async def take(self) -> None:
+        """As the writer does: the oldest rows, for a write that may end before or after others."""
+        number = self.choices.randrange(1, 4)
+        if taken := self.unanswered[:number]:
+            del self.unanswered[:number]
+            self.writes.append((self.taken_seq, taken))
+            self.taken_seq = taken[-1].seq
+
     async def answer(self) -> None:
-        """As the writer does: the oldest rows, of which the store may have refused some readings."""
-        taken = self.unanswered[: self.choices.randrange(1, 4)]
-        if taken:
-            del self.unanswered[: len(taken)]
-            readings = [reading for batch in taken for reading in batch.readings]
-            letters = [refused_reading(reading, "planted") for reading in readings if self.choices.random() < 0.3]
-            self.bench.outbox.complete(Completion([batch.seq for batch in taken], len(readings), letters))
+        """The end of any write: the store may have refused some readings."""
+        if not self.writes:
+            return
+        after, taken = self.writes.pop(self.choices.randrange(len(self.writes)))
+        readings = [reading for batch in taken for reading in batch.readings]
+        letters = [refused_reading(reading, "planted") for reading in readings if self.choices.random() < 0.3]
+        completion = Completion([batch.seq for batch in taken], len(readings), letters)
+        self.bench.outbox.complete(completion, after)
+        assert self.bench.outbox.stored_seq == min([first for first, _ in self.writes], default=self.taken_seq)
 
     async def flush(self) -> None:
         await self.bench.outbox.flush()
@@ -423,4 +435,5 @@ class Walk:
         await self.bench.outbox.open()
         rows = await self.bench.outbox.rows(0, 10_000)
         self.unanswered = [self.bench.outbox.batch(row.seq, row.committed_ns, row) for row in rows]
-        assert [batch.seq for batch in self.unanswered[:1]] in ([], [self.bench.outbox.stored_seq + 1])
+        self.writes, self.taken_seq = [], self.bench.outbox.stored_seq
+        assert [batch.seq for batch in self.unanswered[:1]] in ([], [self.taken_seq + 1])
