@@ -52,6 +52,16 @@ def instance_topic(source: str) -> str:
     return f"{SERVICE_PREFIX}/ingest/{source}"
 
 
+def control_topic(source: str) -> str:
+    """Where a worker is told what to do: api → ingest."""
+    return f"{SERVICE_PREFIX}/control/{source}"
+
+
+def registry_topic() -> str:
+    """Where it is said that a device, profile, user or key has changed: api → ingest, realtime."""
+    return f"{SERVICE_PREFIX}/registry"
+
+
 def data_topic(device_id: str, prefix: str = DEVICE_PREFIX) -> str:
     return f"{prefix}/{device_id}/data"
 

@@ -31,6 +31,7 @@ from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
 from shared.timeseries.opening import open_store
 from shared.timeseries.settings import StoreSettings
+from shared.topics import registry_topic
 
 log = structlog.get_logger()
 
@@ -68,7 +69,8 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
         stack.push_async_callback(store.close)
         live = LiveAnnouncer(settings.broker, own.source, health)
         parts = await open_ingest(stack, own, Surroundings(engine, store, live, health))
-        session = SessionSettings(own.source, share_group=own.share_group)
+        parts.notices.on(registry_topic(), parts.mirror.heard)
+        session = SessionSettings(own.source, share_group=own.share_group, also=parts.notices.topics)
         subscriber = Subscriber(parts.intake, settings.broker, session, health, OutboxFilters(parts.outbox))
         if retiring:
             _refuse_with_letters(parts.outbox)

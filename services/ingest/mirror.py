@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest import backlog
+from services.ingest.delivery import Delivery
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Letter
 from services.ingest.latest import Latest, LatestBoard
@@ -58,8 +59,9 @@ class Mirror:
         self._registry.learn(known.devices)
         self._registry.announce(known.pending)
         self._board.load(await self._outbox.read(backlog.latest))
-        await self._try(self._read_registry)
         self._woken.set()
+        if not await self._try(self._read_registry):
+            self.refresh()
 
     def wake(self) -> None:
         self._woken.set()
@@ -78,8 +80,9 @@ class Mirror:
             except TimeoutError:
                 pass  # nothing came in; the registry is due all the same
             self._woken.clear()
-            if time.monotonic() - self._read_registry_s >= _READ_REGISTRY_EVERY_S:
-                await self._try(self._read_registry)
+            due = time.monotonic() - self._read_registry_s >= _READ_REGISTRY_EVERY_S
+            if due and not await self._try(self._read_registry):
+                self.refresh()
             pushed = await self._try(self.push)
             await asyncio.sleep(_EVERY_S if pushed else _RETRY_S)
 
@@ -102,12 +105,17 @@ class Mirror:
         self._health.report("database", "ok", needed=False)
         return True
 
+    async def heard(self, _notice: Delivery) -> None:
+        """A notice that the registry has changed. It says no more: whatever it is, the database has it."""
+        self.refresh()
+
     async def _read_registry(self) -> None:
+        # before the question: what changes while it is answered is asked for again
+        self._read_registry_s = time.monotonic()
         async with self._engine.connect() as connection:
             rows = await registry_queries.known_devices(connection)
         self._registry.replace(rows)
         await self._outbox.change(partial(backlog.replace_registry, rows=rows))
-        self._read_registry_s = time.monotonic()
 
     async def push(self) -> None:
         """One transaction there, then one here to forget; a crash in between pushes the same again."""

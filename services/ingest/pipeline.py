@@ -13,6 +13,7 @@ from services.ingest.errors import OutboxFull
 from services.ingest.group import Group
 from services.ingest.latest import LatestBoard
 from services.ingest.mirror import Mirror
+from services.ingest.notices import Notices
 from services.ingest.outbox import Outbox
 from services.ingest.registry import Registry
 from services.ingest.writer import Writer
@@ -27,6 +28,7 @@ class Pipeline:
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of the flow, each once
         self,
         intake: Intake,
+        notices: Notices,
         acceptor: Acceptor,
         registry: Registry,
         latest: LatestBoard,
@@ -36,6 +38,7 @@ class Pipeline:
         mirror: Mirror,
     ) -> None:
         self._intake = intake
+        self._notices = notices
         self._acceptor = acceptor
         self._registry = registry
         self._latest = latest
@@ -47,14 +50,22 @@ class Pipeline:
     async def run(self) -> None:
         """Take deliveries until cancelled; each is acknowledged once it is on disk, whatever became of it."""
         while True:
-            deliveries = await self._intake.take()
-            for group in self._acceptor.groups(deliveries):
-                batch = await self._commit(group)
-                group.acknowledge()
-                if batch is not None:
-                    self._announcer.announce(batch)
-                    self._writer.take(batch)
-                self._mirror.wake()
+            for handler, deliveries in self._notices.runs(await self._intake.take()):
+                if handler is None:
+                    for group in self._acceptor.groups(deliveries):
+                        await self._settle(group)
+                else:
+                    await handler(deliveries[0])
+                    deliveries[0].ack()
+
+    async def _settle(self, group: Group) -> None:
+        """Commit, then everything that rests on it."""
+        batch = await self._commit(group)
+        group.acknowledge()
+        if batch is not None:
+            self._announcer.announce(batch)
+            self._writer.take(batch)
+        self._mirror.wake()
 
     async def _commit(self, group: Group) -> ReadingBatch | None:
         """Try until there is room: nothing is acknowledged meanwhile, and the broker stops reading."""

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, Table, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest import mirror as mirror_module
 from services.ingest.mirror import Mirror
+from shared.database import registry as registry_queries
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
@@ -284,3 +286,31 @@ async def test_a_device_that_somebody_claimed_meanwhile_stays_theirs(both: Both)
     found = both.bench.registry.find("d1")
     assert found is not None
     assert found.profile.name == "open"
+
+
+async def test_a_change_while_the_registry_is_read_is_read_too(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who says so while an answer is under way may mean what that answer has just missed: it is asked once more."""
+    monkeypatch.setattr(mirror_module, "_EVERY_S", 0.01)
+    original, asked = registry_queries.known_devices, 0
+
+    async def ask(connection: AsyncConnection) -> list[tuple[str, int, str, bool]]:
+        nonlocal asked
+        asked += 1
+        rows = await original(connection)
+        if asked == 1:
+            await connection.rollback()
+            async with both.engine.begin() as other:
+                row = {"name": "k", "user_id": 1, "profile": "knee", "disabled": False, "created_ns": NOW}
+                await other.execute(insert(devices), {"device_id": "k1", **row})
+            both.mirror.refresh()
+        return rows
+
+    monkeypatch.setattr(registry_queries, "known_devices", ask)
+    both.mirror.refresh()
+    running = asyncio.create_task(both.mirror.run())
+
+    async def known() -> bool:
+        return both.bench.registry.find("k1") is not None
+
+    await eventually_async(known)
+    running.cancel()

@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.identifiers import DEVICE_ID_PATTERN
-from shared.topics import DeviceTopic, data_topic, error_topic, parse_device_topic, status_topic
+from shared.topics import (
+    DeviceTopic,
+    control_topic,
+    data_topic,
+    error_topic,
+    instance_topic,
+    live_topic,
+    parse_device_topic,
+    registry_topic,
+    status_topic,
+)
 
 device_ids = st.from_regex(DEVICE_ID_PATTERN, fullmatch=True)
 
@@ -47,3 +57,10 @@ def test_a_long_topic_is_parsed_like_a_short_one() -> None:
     """Only the short ones are remembered."""
     prefix = "p/" * 200 + "q"
     assert parse_device_topic(data_topic("d1", prefix), prefix) == DeviceTopic("d1", "data", "d1")
+
+
+def test_what_services_say_is_on_topics_of_their_own() -> None:
+    """No device's topic is one of them."""
+    topics = [live_topic("w1"), instance_topic("w1"), control_topic("w1"), registry_topic()]
+    assert topics == ["telemetrio/live/w1", "telemetrio/ingest/w1", "telemetrio/control/w1", "telemetrio/registry"]
+    assert [parse_device_topic(topic) for topic in topics] == [None] * 4
