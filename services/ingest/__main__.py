@@ -70,7 +70,13 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
         live = LiveAnnouncer(settings.broker, own.source, health)
         parts = await open_ingest(stack, own, Surroundings(engine, store, live, health))
         parts.notices.on(registry_topic(), parts.mirror.heard)
-        session = SessionSettings(own.source, share_group=own.share_group, also=parts.notices.topics)
+        session = SessionSettings(
+            own.source,
+            own.device_prefix,
+            own.share_group,
+            parts.notices.topics,
+            settings.broker.mqtt_keepalive_s,
+        )
         subscriber = Subscriber(parts.intake, settings.broker, session, health, OutboxFilters(parts.outbox))
         if retiring:
             _refuse_with_letters(parts.outbox)

@@ -22,6 +22,7 @@ class Acceptor:
 
     def __init__(self, registry: Registry, settings: IngestSettings) -> None:
         self._registry = registry
+        self._prefix = settings.device_prefix
         self._max_age_ns = None if settings.max_age_s is None else int(settings.max_age_s * 1e9)
         self._max_ahead_ns = int(settings.max_ahead_s * 1e9)
         self._last_ns = 0
@@ -42,7 +43,7 @@ class Acceptor:
         if delivery.repeated:
             group.counts["duplicates"] += 1
             return
-        topic = parse_device_topic(delivery.topic)
+        topic = parse_device_topic(delivery.topic, self._prefix)
         if topic is None:
             group.counts["ignored"] += 1
             return

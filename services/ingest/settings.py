@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shared.settings import ServiceSettings
+from shared.topics import DEVICE_PREFIX, check_prefix
 
 
 class IngestSettings(ServiceSettings):
@@ -15,6 +16,7 @@ class IngestSettings(ServiceSettings):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
         description="This worker's stable, unique name; each has a data directory of its own.",
     )
+    device_prefix: str = Field(DEVICE_PREFIX, description="What devices' topics begin with.")
     unknown_devices: Literal["register", "refuse"] = Field(
         "refuse", description="What becomes of a device that nobody has added. `telemetrio up` registers it."
     )
@@ -30,3 +32,5 @@ class IngestSettings(ServiceSettings):
     )
     health_host: str = Field("127.0.0.1", description="Where `telemetrio ingest` answers for its health.")
     health_port: int = Field(5002, ge=0, le=65535, description="The port of that.")
+
+    _prefix = field_validator("device_prefix")(check_prefix)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from shared.identifiers import DEVICE_ID_PATTERN
 from shared.topics import (
     DeviceTopic,
+    check_prefix,
     control_topic,
     data_topic,
     error_topic,
@@ -64,3 +65,19 @@ def test_what_services_say_is_on_topics_of_their_own() -> None:
     topics = [live_topic("w1"), instance_topic("w1"), control_topic("w1"), registry_topic()]
     assert topics == ["telemetrio/live/w1", "telemetrio/ingest/w1", "telemetrio/control/w1", "telemetrio/registry"]
     assert [parse_device_topic(topic) for topic in topics] == [None] * 4
+
+
+@pytest.mark.parametrize("prefix", ["iot/devices", "plant/7", "a", "Werk-4", "x" * 128])
+def test_a_prefix_may_be_any_plain_topic(prefix: str) -> None:
+    """It is taken as it is."""
+    assert check_prefix(prefix) == prefix
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["", "/", "/a", "a/", "a//b", "a/+", "#", "a b", "a\x00", "$SYS/a", "telemetrio", "telemetrio/live", "x" * 129],
+)
+def test_a_prefix_that_can_be_no_devices_is_refused_with_the_mend(prefix: str) -> None:
+    """Wildcards, empty levels, the services' own tree."""
+    with pytest.raises(ValueError, match="write it like iot/devices"):
+        check_prefix(prefix)

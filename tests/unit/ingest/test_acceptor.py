@@ -78,6 +78,13 @@ def test_topics_that_are_no_devices_are_counted_and_dropped() -> None:
     assert len(group.deliveries) == 1
 
 
+def test_the_prefix_of_devices_topics_is_the_settings_word() -> None:
+    """What lies under another one is nobody's."""
+    deliveries = [Delivery(f"{prefix}/d1/data", b'{"a": 1}', 1, NOW, nothing) for prefix in ("plant/7", "iot/devices")]
+    group = accepted(*deliveries, device_prefix="plant/7")
+    assert (len(group.readings), group.counts["ignored"]) == (1, 1)
+
+
 @pytest.mark.parametrize("level", ["a b", "-a", "a" * 129, "nul\x00"])
 def test_a_bad_device_id_is_nobodys_letter(level: str) -> None:
     """An admin's business; every database can hold it."""
