@@ -80,9 +80,9 @@ def test_topics_that_are_no_devices_are_counted_and_dropped() -> None:
 
 def test_the_prefix_of_devices_topics_is_the_settings_word() -> None:
     """What lies under another one is nobody's."""
-    deliveries = [Delivery(f"{prefix}/d1/data", b'{"a": 1}', 1, NOW, nothing) for prefix in ("plant/7", "iot/devices")]
-    group = accepted(*deliveries, device_prefix="plant/7")
-    assert (len(group.readings), group.counts["ignored"]) == (1, 1)
+    topics = ("plant/7/ours/data", "iot/devices/theirs/data")
+    group = accepted(*(Delivery(topic, b'{"a": 1}', 1, NOW, nothing) for topic in topics), device_prefix="plant/7")
+    assert ([each.device_id for each in group.readings], group.counts["ignored"]) == (["ours"], 1)
 
 
 @pytest.mark.parametrize("level", ["a b", "-a", "a" * 129, "nul\x00"])
