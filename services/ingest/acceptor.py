@@ -6,7 +6,8 @@ from typing import Any, Final
 import orjson
 
 from services.ingest.delivery import Delivery
-from services.ingest.group import Group, Letter
+from services.ingest.group import Group, Letter, shed_message
+from services.ingest.ratelimit import RateLimit
 from services.ingest.registry import Device, Registry
 from services.ingest.settings import IngestSettings
 from shared.payloads import MAX_PAYLOAD, Verdict, Window, judge
@@ -23,6 +24,8 @@ class Acceptor:
     def __init__(self, registry: Registry, settings: IngestSettings) -> None:
         self._registry = registry
         self._prefix = settings.device_prefix
+        per_s = settings.device_messages_per_s
+        self._limit = None if per_s is None else RateLimit(per_s, settings.burst)
         self._max_age_ns = None if settings.max_age_s is None else int(settings.max_age_s * 1e9)
         self._max_ahead_ns = int(settings.max_ahead_s * 1e9)
         self._last_ns = 0
@@ -59,6 +62,8 @@ class Acceptor:
             group.registered.append(topic.device_id)
         if device.disabled:
             _refuse(group, delivery, Flaw("", "device_disabled"), topic.device_id, device)
+        elif self._limit is not None and not self._limit.admits(topic.device_id, delivery.received_ns):
+            _shed(group, delivery, topic.device_id, device)
         elif topic.kind == "data":
             self._accept_data(delivery, group, topic.device_id, device)
         else:
@@ -108,6 +113,13 @@ def _refuse(
     group.counts["messages"] += 1
     group.count_commit(0, 1)
     _add_letter(group, delivery, Verdict([], [flaw]), owner)
+
+
+def _shed(group: Group, delivery: Delivery, device_id: str, device: Device) -> None:
+    """One entry, of which nothing but the number is kept: a flood must cost less than what it floods."""
+    group.counts["messages"] += 1
+    group.count_commit(0, 1)
+    group.add_letter(shed_message(delivery, (device_id, device.user_id)))
 
 
 def _accept_status(delivery: Delivery, group: Group, topic: DeviceTopic, device: Device) -> None:

@@ -116,3 +116,9 @@ def refused_reading(reading: Reading, reason: str) -> Letter:
         sha256(payload).hexdigest(),
         b"[]",
     )
+
+
+def shed_message(delivery: Delivery, owner: tuple[str | None, int | None]) -> Letter:
+    """A letter for a message over its device's rate, which is only counted."""
+    detail = "over the rate of a device: only their number is kept"
+    return Letter("shed", "rate_limited", detail, *owner, delivery.topic, delivery.received_ns, 1, b"", 0, "", b"[]")

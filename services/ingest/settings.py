@@ -1,5 +1,6 @@
 """What ingest can be told from outside."""
 
+import math
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -20,6 +21,15 @@ class IngestSettings(ServiceSettings):
     unknown_devices: Literal["register", "refuse"] = Field(
         "refuse", description="What becomes of a device that nobody has added. `telemetrio up` registers it."
     )
+    device_messages_per_s: float | None = Field(
+        None, gt=0, le=1_000_000, description="What one device says beyond it is only counted. Empty: no limit."
+    )
+    device_burst: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="So many messages of a device at once are within its rate. Empty: twice it.",
+    )
     max_age_s: float | None = Field(None, gt=0, description="Readings older than this are refused. Empty: none are.")
     max_ahead_s: float = Field(300.0, ge=0, description="Readings further in the future than this are refused.")
     max_outbox_mib: int = Field(2048, ge=32, description="Above this, devices are not acknowledged until it drains.")
@@ -34,3 +44,10 @@ class IngestSettings(ServiceSettings):
     health_port: int = Field(5002, ge=0, le=65535, description="The port of that.")
 
     _prefix = field_validator("device_prefix")(check_prefix)
+
+    @property
+    def burst(self) -> int:
+        """Messages of one device at once: never none, or it could not say a word."""
+        if self.device_burst is not None:
+            return self.device_burst
+        return math.ceil(2 * (self.device_messages_per_s or 1))

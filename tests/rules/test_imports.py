@@ -22,6 +22,7 @@ PURE: Final = (
     "shared.values",
     "shared.timeseries.influxql",
     "shared.timeseries.lineprotocol",
+    "services.ingest.ratelimit",
     "services.realtime.conflation",
     "services.realtime.cursor",
     "services.realtime.hub",

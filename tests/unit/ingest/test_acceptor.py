@@ -108,6 +108,24 @@ def test_a_disabled_device_is_refused_for_its_owner() -> None:
     assert codes(group) == [("message", "device_disabled", "d1", 7, 1)] * 2
 
 
+def test_what_a_device_says_beyond_its_rate_is_only_counted() -> None:
+    """Its data and its status, one entry each, for its owner; it alone, and never a disabled one's other reason."""
+    registry = registering()
+    registry.learn([("flood", 7, "open", False), ("gone", 7, "open", True)])
+    flood = [delivery("flood", {"a": number}, received_ns=NOW + number) for number in range(4)]
+    status = delivery("flood", b"online", kind="status")
+    rate = {"device_messages_per_s": 1, "device_burst": 2}
+    group = accepted(*flood, status, delivery("calm", {"a": 1}), delivery("gone", {"a": 1}), registry=registry, **rate)
+    assert [each.values for each in group.readings] == [{"a": 0.0}, {"a": 1.0}, {"a": 1.0}]
+    assert codes(group) == [
+        *([("shed", "rate_limited", "flood", 7, 1)] * 3),
+        ("message", "device_disabled", "gone", 7, 1),
+    ]
+    assert group.status == []
+    assert (group.counts["received"], group.counts["spooled"], group.counts["dead_lettered"]) == (7, 3, 4)
+    assert group.counts["messages"] == 7
+
+
 def test_another_owners_device_keeps_its_owner_and_profile() -> None:
     """The payload can't say whose it is."""
     registry = registering()
