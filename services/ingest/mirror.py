@@ -56,7 +56,7 @@ class Mirror:
     async def load(self) -> None:
         """Take what an earlier run left behind; then the registry as it is, if one can ask."""
         known = await self._outbox.read(backlog.registry)
-        self._registry.learn(known.devices)
+        self._registry.learn(known.devices, known.profiles)
         self._registry.announce(known.pending)
         self._board.load(await self._outbox.read(backlog.latest))
         self._woken.set()
@@ -114,8 +114,9 @@ class Mirror:
         self._read_registry_s = time.monotonic()
         async with self._engine.connect() as connection:
             rows = await registry_queries.known_devices(connection)
-        self._registry.replace(rows)
-        await self._outbox.change(partial(backlog.replace_registry, rows=rows))
+            profiles = await registry_queries.known_profiles(connection)  # after them: a device's profile came first
+        self._registry.replace(rows, profiles)
+        await self._outbox.change(partial(backlog.replace_registry, rows=rows, profiles=profiles))
 
     async def push(self) -> None:
         """One transaction there, then one here to forget; a crash in between pushes the same again."""

@@ -15,7 +15,7 @@ CALM = 30
 
 
 def test_a_flood_of_one_device_costs_the_others_nothing(tmp_path: Path) -> None:
-    """All of it is acknowledged and counted, in one row; each message of the others is stored, and the books balance."""
+    """All of it is acknowledged and counted in one row; each message of the others is stored."""
     rate = {"TELEMETRIO_DEVICE_MESSAGES_PER_S": "5", "TELEMETRIO_DEVICE_BURST": "10"}
     with Site(tmp_path, TELEMETRIO_UNKNOWN_DEVICES="register", **rate) as site:
         for number in range(CALM):

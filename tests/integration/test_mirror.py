@@ -26,6 +26,7 @@ from shared.database.tables import (
     latest,
     users,
 )
+from shared.profiles import Metric, Profile
 from tests.fakes.ingest import NOW, Bench, delivery
 from tests.peers.waiting import eventually_async
 
@@ -314,3 +315,53 @@ async def test_a_change_while_the_registry_is_read_is_read_too(both: Both, monke
 
     await eventually_async(known)
     running.cancel()
+
+
+BOILER = Profile(name="boiler", measurement="boiler", metrics={"bar": Metric(maximum=9)}, open=False)
+
+
+async def made(both: Both, profile: str) -> None:
+    """A device with a profile that an operator has made."""
+    async with both.engine.begin() as connection:
+        await registry_queries.save_profile(connection, BOILER, NOW)
+        row = {"name": "b", "user_id": 1, "profile": profile, "disabled": False, "created_ns": NOW}
+        await connection.execute(insert(devices), {"device_id": "b1", **row})
+    await both.mirror._read_registry()
+
+
+async def test_a_profile_that_an_operator_made_is_judged_by_while_the_database_is_away(tmp_path: Path) -> None:
+    """Also after a restart: its copy is in the outbox's file."""
+    async with opened(tmp_path) as first:
+        await made(first, "boiler")
+        await first.bench.commit(delivery("b1", {"bar": 5, "else": 1}), delivery("b1", {"bar": 10}))
+        assert (first.bench.outbox.books["metrics_refused"], first.bench.outbox.books["dead_lettered"]) == (1, 1)
+    again = Bench(first.bench.settings.data_dir)
+    await again.outbox.open()
+    copy = Mirror(
+        again.outbox,
+        again.board,
+        again.registry,
+        open_engine(f"sqlite+aiosqlite:///{tmp_path}/nowhere/x.db"),
+        again.health,
+    )
+    await copy.load()
+    known = again.registry.find("b1")
+    assert known is not None
+    assert known.profile == BOILER
+    await again.outbox.close()
+
+
+async def test_a_change_of_profile_keeps_the_old_measurement(both: Both) -> None:
+    """Where a device's readings lie is remembered for all of its profiles, so that queries find the old ones."""
+    await made(both, "open")
+    await both.bench.commit(delivery("b1", {"bar": 5, "ts": NOW}))
+    await both.mirror.push()
+    async with both.engine.begin() as connection:
+        await connection.execute(update(devices).values(profile="boiler"))
+    await both.mirror._read_registry()
+    await both.bench.commit(delivery("b1", {"bar": 6, "ts": NOW + 1}))
+    await both.mirror.push()
+    lie = [(row.device_id, row.measurement, row.user_id) for row in await both.rows(device_measurements)]
+    assert lie == [("b1", "boiler", 1), ("b1", "telemetry", 1)]
+    newest = await both.latest_of("b1")
+    assert (newest.measurement, newest.values) == ("boiler", {"bar": 6.0})
