@@ -56,6 +56,9 @@ class Acceptor:
         device = self._registry.find(topic.device_id)
         if device is None:
             device = self._registry.register(topic.device_id)
+            if device is None and not self._registry.certain:
+                group.hold(delivery)
+                return
             if device is None:
                 _refuse(group, delivery, Flaw("", "unknown_device", topic.device_id), topic.device_id)
                 return

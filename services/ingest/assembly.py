@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.acceptor import Acceptor
+from services.ingest.adjournment import Adjournment
 from services.ingest.announcer import Announcer
 from services.ingest.delivery import Intake
 from services.ingest.latest import LatestBoard
@@ -55,12 +56,17 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     stack.push_async_callback(outbox.settle)  # runs before the last push, so that people see the books as they ended
     intake, notices = Intake(), Notices()
     writer = Writer(outbox, around.store, around.announcer, around.health)
+    adjournment = Adjournment(outbox, registry, settings, around.health)
+    await adjournment.load()
     acceptor = Acceptor(registry, settings)
-    pipeline = Pipeline(intake, notices, acceptor, registry, board, outbox, around.announcer, writer, mirror)
+    pipeline = Pipeline(
+        intake, notices, acceptor, registry, board, outbox, adjournment, around.announcer, writer, mirror
+    )
     parts = [
         Part("outbox", partial(outbox.run, mirror.wake)),
         Part("mirror", mirror.run),
         Part("writer", writer.run),
         Part("pipeline", pipeline.run),
+        Part("adjournment", partial(adjournment.run, pipeline.settle)),
     ]
     return Ingest(intake, notices, mirror, outbox, parts)

@@ -64,6 +64,8 @@ class Group:
     status: list[DeviceStatus] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     registered: list[str] = field(default_factory=list)
+    held: list[Delivery] = field(default_factory=list)  # to be judged later
+    judged: list[int] = field(default_factory=list)  # these were held, and here is what became of them
     counts: Moves = field(default_factory=Counter)
 
     def add_readings(self, readings: list[Reading]) -> None:
@@ -79,6 +81,13 @@ class Group:
         counts["received"] += accepted + refused
         counts["spooled"] += accepted
         counts["dead_lettered"] += refused
+
+    def hold(self, delivery: Delivery) -> None:
+        """Keep a message that can't be judged yet; until then it is one entry."""
+        self.held.append(delivery)
+        self.size += len(delivery.payload)
+        self.counts["messages"] += 1
+        self.count_commit(1, 0)
 
     def add_letter(self, letter: Letter) -> None:
         self.letters.append(letter)

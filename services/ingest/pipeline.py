@@ -4,9 +4,12 @@ Order is everything here. A delivery is acknowledged only when what became of it
 and it is deleted only when the store has it. Any step may be cut off at any moment: the next run goes on from the file.
 """
 
+import asyncio
+
 import structlog
 
 from services.ingest.acceptor import Acceptor
+from services.ingest.adjournment import Adjournment
 from services.ingest.announcer import Announcer
 from services.ingest.delivery import Intake
 from services.ingest.errors import OutboxFull
@@ -33,6 +36,7 @@ class Pipeline:
         registry: Registry,
         latest: LatestBoard,
         outbox: Outbox,
+        adjournment: Adjournment,
         announcer: Announcer,
         writer: Writer,
         mirror: Mirror,
@@ -43,9 +47,11 @@ class Pipeline:
         self._registry = registry
         self._latest = latest
         self._outbox = outbox
+        self._adjournment = adjournment
         self._announcer = announcer
         self._writer = writer
         self._mirror = mirror
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Take deliveries until cancelled; each is acknowledged once it is on disk, whatever became of it."""
@@ -53,19 +59,22 @@ class Pipeline:
             for handler, deliveries in self._notices.runs(await self._intake.take()):
                 if handler is None:
                     for group in self._acceptor.groups(deliveries):
-                        await self._settle(group)
+                        await self.settle(group)
                 else:
                     await handler(deliveries[0])
                     deliveries[0].ack()
 
-    async def _settle(self, group: Group) -> None:
-        """Commit, then everything that rests on it."""
-        batch = await self._commit(group)
-        group.acknowledge()
-        if batch is not None:
-            self._announcer.announce(batch)
-            self._writer.take(batch)
-        self._mirror.wake()
+    async def settle(self, group: Group) -> None:
+        """Commit, then everything that rests on it; one group at a time, whoever judged it."""
+        async with self._turn:
+            await self._adjournment.room(group)
+            batch = await self._commit(group)
+            self._adjournment.kept(group)
+            group.acknowledge()
+            if batch is not None:
+                self._announcer.announce(batch)
+                self._writer.take(batch)
+            self._mirror.wake()
 
     async def _commit(self, group: Group) -> ReadingBatch | None:
         """Try until there is room: nothing is acknowledged meanwhile, and the broker stops reading."""

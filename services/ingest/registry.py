@@ -1,5 +1,6 @@
 """Who a device is: its owner and its profile, from a copy that is there when the relational database is not."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
@@ -29,6 +30,7 @@ class Registry:
         self._uncommitted: set[str] = set()
         self._pending: dict[str, None] = {}
         self._profiles: Mapping[str, Profile] = PROFILES
+        self._heard = asyncio.Event()
         self._newcomer = Device(LOCAL_ADMIN, PROFILES[default_profile]) if unknown_devices == "register" else None
 
     def find(self, device_id: str) -> Device | None:
@@ -54,6 +56,16 @@ class Registry:
         self._devices.clear()
         self.learn(rows, profiles)
         self._devices.update(kept)
+        self._heard.set()
+
+    @property
+    def certain(self) -> bool:
+        """Whether the relational database was read in this life: until then unknown devices may be known ones."""
+        return self._heard.is_set()
+
+    async def heard(self) -> None:
+        """Wait until it is certain."""
+        await self._heard.wait()
 
     def row(self, device_id: str) -> RegistryRow:
         device = self._devices[device_id]

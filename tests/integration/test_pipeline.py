@@ -94,7 +94,7 @@ async def test_puback_leaves_only_after_the_commit(running: Running, monkeypatch
         running.send({"a": number}, ack)
         async with asyncio.timeout(5):
             await done.wait()
-    assert isinstance(getattr(running.ingest.parts[-1].run, "__self__", None), Pipeline)
+    assert isinstance(getattr(running.ingest.parts[3].run, "__self__", None), Pipeline)
     assert events[:8] == [
         *("committed", "acknowledged 0", "announced 1"),
         *("committed", "acknowledged 1", "announced 2"),

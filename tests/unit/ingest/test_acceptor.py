@@ -95,9 +95,23 @@ def test_a_bad_device_id_is_nobodys_letter(level: str) -> None:
 
 def test_an_unknown_device_is_refused_where_the_settings_say_so() -> None:
     """With its id, so that somebody can add it."""
-    group = accepted(delivery("d1", {"a": 1}), registry=Registry("refuse", DEFAULT_PROFILE))
+    registry = Registry("refuse", DEFAULT_PROFILE)
+    registry.replace([])
+    group = accepted(delivery("d1", {"a": 1}), registry=registry)
     assert codes(group) == [("message", "unknown_device", "d1", None, 1)]
     assert group.registered == []
+
+
+def test_an_unknown_device_is_not_judged_before_the_registry_was_read() -> None:
+    """Only the copy was asked: its message is kept as one entry, and those of known devices go on."""
+    registry = Registry("refuse", DEFAULT_PROFILE)
+    registry.learn([("known", 1, "open", False)])
+    deliveries = [delivery("new", b"whatever"), delivery("known", {"a": 1}), delivery("new", b"online", kind="status")]
+    group = accepted(*deliveries, registry=registry)
+    assert group.held == [deliveries[0], deliveries[2]]
+    assert ([each.device_id for each in group.readings], group.status, group.letters) == (["known"], [], [])
+    assert (group.counts["received"], group.counts["spooled"], group.counts["messages"]) == (3, 3, 3)
+    assert not registry.certain
 
 
 def test_a_disabled_device_is_refused_for_its_owner() -> None:
