@@ -97,10 +97,23 @@ def letters(connection: sqlite3.Connection, limit: int) -> list[tuple[int, Lette
     return [(row[0], Letter(*row[1:])) for row in rows]
 
 
+def try_again(connection: sqlite3.Connection) -> None:
+    """Letters that the relational database refused wait once more: it may be another one by now. In a transaction."""
+    connection.execute("UPDATE dead SET moved = 0 WHERE moved = 2")
+
+
 def forget(
-    connection: sqlite3.Connection, pushed: Sequence[tuple[str, int]], moved: Sequence[int], devices: Sequence[str]
+    connection: sqlite3.Connection,
+    pushed: Sequence[tuple[str, int]],
+    moved: Sequence[int],
+    devices: Sequence[str],
+    refused: Sequence[int] = (),
 ) -> None:
-    """Mark as heard: (device_id, generation) of latest values, letters, devices. In an open transaction."""
+    """Mark as heard: (device_id, generation) of latest values, letters, devices; some letters as refused.
+
+    In an open transaction.
+    """
     connection.executemany("DELETE FROM dirty WHERE device_id = ? AND generation = ?", pushed)
     connection.executemany("UPDATE dead SET moved = 1 WHERE letter = ?", [(letter,) for letter in moved])
+    connection.executemany("UPDATE dead SET moved = 2 WHERE letter = ?", [(letter,) for letter in refused])
     connection.executemany("UPDATE registry SET pending = 0 WHERE device_id = ?", [(device,) for device in devices])

@@ -17,7 +17,7 @@ MAX_BYTES_PER_DEVICE: Final = 16 * 1024 * 1024
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS dead (
     letter INTEGER PRIMARY KEY AUTOINCREMENT,
-    moved INTEGER NOT NULL DEFAULT 0,       -- the relational database has it
+    moved INTEGER NOT NULL DEFAULT 0,       -- 1: the relational database has it, 2: it refused it
     kind TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL, device_id TEXT, user_id INTEGER, topic TEXT NOT NULL,
     received_ns INTEGER NOT NULL, entries INTEGER NOT NULL, payload BLOB NOT NULL, size INTEGER NOT NULL,
     sha256 TEXT NOT NULL, paths BLOB NOT NULL

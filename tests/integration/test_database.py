@@ -101,8 +101,8 @@ async def test_letters_and_books_are_there_once(engine: AsyncEngine) -> None:
     books = {"source": "s", "epoch": "e", "received": 1, "updated_ns": 1}
     for received in (1, 2):
         await push(engine, push_letters, [letter])
-        await push(engine, push_books, {**books, "received": received})
-    for nothing in (push_letters, push_latest, push_status):
+        await push(engine, push_books, [{**books, "received": received}])
+    for nothing in (push_letters, push_latest, push_status, push_books):
         await push(engine, nothing, [])
     (found,) = await rows_of(engine, dead_letters)
     assert (found.payload, found.paths) == (b"\x00\xff", [["a", "b"]])

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest import mirror as mirror_module
 from services.ingest.mirror import Mirror
+from services.ingest.telling import Refused
 from shared.database import registry as registry_queries
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
@@ -214,9 +215,10 @@ async def test_what_changes_during_a_push_is_told_by_the_next_one(both: Both) ->
     await both.bench.commit(delivery("d1", {"a": 1, "ts": NOW}))
     original = both.mirror._write
 
-    def write(*given: Any) -> None:
-        original(*given)
+    def write(*given: Any) -> list[Refused]:
+        refused = original(*given)
         both.bench.board.apply(changed)
+        return refused
 
     group = both.bench.group([delivery("d1", {"a": 2, "ts": NOW + 1})])
     changed = both.bench.board.merged(group)
