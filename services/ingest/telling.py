@@ -60,11 +60,10 @@ def _attempt(connection: Connection, part: Part, rows: Sequence[Row]) -> str | N
 
 
 def about_data(error: Exception) -> bool:
-    """Whether it is the rows, and would be the same however often it is tried; PostgreSQL's driver tells by codes."""
+    """Whether it is the rows, and would be the same however often it is tried; PostgreSQL tells by codes."""
     if isinstance(error, DataError | IntegrityError):
         return True
     if isinstance(error, DBAPIError):
         code = str(getattr(error.orig, "sqlstate", None) or "")
-        cause = error.orig.__cause__ if error.orig is not None else None
-        return code[:2] in _ABOUT_DATA or isinstance(cause, ValueError)
+        return code[:2] in _ABOUT_DATA
     return isinstance(error, (StatementError, *_RAW))
