@@ -39,7 +39,7 @@ class Adjournment:
 
     async def load(self) -> None:
         """What an earlier run left behind."""
-        self._bytes = await self._outbox.read(pending.payload_bytes)
+        self._bytes = await self._outbox.read(pending.used_bytes)
         self._woken.set()
 
     async def room(self, group: Group) -> None:
@@ -52,7 +52,7 @@ class Adjournment:
     def kept(self, group: Group) -> None:
         """This group is on disk."""
         if group.held:
-            self._bytes += sum(len(delivery.payload) for delivery in group.held)
+            self._bytes += sum(map(pending.size, group.held))
             if not self._registry.certain:
                 waiting = "messages of unknown devices wait until the relational database can be read"
                 self._health.report("registry", "degraded", waiting)
@@ -67,7 +67,7 @@ class Adjournment:
             while waiting := await self._outbox.read(partial(pending.oldest, max_bytes=_AT_ONCE_BYTES)):
                 for group in self._groups(waiting):
                     await settle(group)
-                    self._bytes -= sum(len(delivery.payload) for delivery in group.deliveries)
+                    self._bytes -= sum(map(pending.size, group.deliveries))
             self._health.report("registry", "ok")
 
     def _groups(self, waiting: Sequence[Pending]) -> Iterator[Group]:

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS pending (
     crc INTEGER NOT NULL                    -- of topic and payload
 );
 """
+_ROW_BYTES: Final = 64
 COUNT: Final = "SELECT count(*) FROM pending"
 
 
@@ -39,11 +40,11 @@ def write(connection: sqlite3.Connection, held: Iterable[Delivery], judged: Iter
 def oldest(connection: sqlite3.Connection, max_bytes: int) -> list[Pending]:
     """In order of receipt, up to so many bytes (one at least); raises OutboxDamaged for a bad one."""
     found: list[Pending] = []
-    size = 0
+    total = 0
     cursor = connection.execute("SELECT message, topic, payload, received_ns, crc FROM pending ORDER BY message")
     for message, topic, payload, received_ns, crc in cursor:
-        size += len(payload)
-        if found and size > max_bytes:
+        total += len(payload)
+        if found and total > max_bytes:
             break
         if _crc(topic, payload) != crc:
             raise OutboxDamaged(f"the checksum of pending message {message} doesn't hold")
@@ -52,9 +53,15 @@ def oldest(connection: sqlite3.Connection, max_bytes: int) -> list[Pending]:
     return found
 
 
-def payload_bytes(connection: sqlite3.Connection) -> int:
-    """Of all of them."""
-    return int(connection.execute("SELECT total(length(payload)) FROM pending").fetchone()[0])
+def size(delivery: Delivery) -> int:
+    """What one takes on disk, nearly: also an empty message fills it."""
+    return len(delivery.topic) + len(delivery.payload) + _ROW_BYTES
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """The size of all of them."""
+    question = "SELECT total(length(topic) + length(payload) + ?) FROM pending"
+    return int(connection.execute(question, (_ROW_BYTES,)).fetchone()[0])
 
 
 def _crc(topic: str, payload: bytes) -> int:
