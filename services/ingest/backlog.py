@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS registry (
     pending INTEGER NOT NULL                -- it registered itself, and the relational database doesn't know yet
 ) WITHOUT ROWID;
 """
+# a table of files that were salvaged (salvage.py)
+PREDECESSOR: Final = "CREATE TABLE IF NOT EXISTS predecessor (epoch TEXT NOT NULL)"
 
 
 class Known(NamedTuple):
@@ -94,3 +96,15 @@ def forget(
     connection.executemany("DELETE FROM dirty WHERE device_id = ? AND generation = ?", pushed)
     connection.executemany("UPDATE dead SET moved = 1 WHERE letter = ?", [(letter,) for letter in moved])
     connection.executemany("UPDATE registry SET pending = 0 WHERE device_id = ?", [(device,) for device in devices])
+
+
+def predecessors(connection: sqlite3.Connection) -> list[str]:
+    """Epochs of damaged files that this one goes on from, as long as the relational database has yet to hear of it."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'predecessor'").fetchone() is None:
+        return []
+    return [epoch for (epoch,) in connection.execute("SELECT DISTINCT epoch FROM predecessor")]
+
+
+def succeeded(connection: sqlite3.Connection) -> None:
+    """It has heard. In an open transaction."""
+    connection.execute("DELETE FROM predecessor")

@@ -50,6 +50,7 @@ class Mirror:
         self._health = health
         self._woken = asyncio.Event()
         self._measurements: set[tuple[str, str, int]] = set()
+        self._predecessors: list[str] = []
         self._read_registry_s = float("-inf")
 
     async def load(self) -> None:
@@ -58,6 +59,7 @@ class Mirror:
         self._registry.learn(known.devices)
         self._registry.announce(known.pending)
         self._board.load(await self._outbox.read(backlog.latest))
+        self._predecessors = await self._outbox.read(backlog.predecessors)
         await self._try(self._read_registry)
         self._woken.set()
 
@@ -117,6 +119,9 @@ class Mirror:
         measurements = self._new_measurements(changed)
         async with self._engine.begin() as connection:
             await connection.run_sync(self._write, changed, newcomers, letters, measurements)
+        if self._predecessors:
+            await self._outbox.change(backlog.succeeded)
+            self._predecessors = []
         self._measurements |= measurements
         self._registry.announced(newcomers)
         forgotten = self._board.pushed(changed)
@@ -153,6 +158,8 @@ class Mirror:
         latest_queries.push_status(
             connection, [_status_row(device_id, row) for device_id, row in changed.items() if row.status]
         )
+        for epoch in self._predecessors:  # before anything is told under the new one
+            ledger.succeed(connection, self._outbox.source, epoch, self._outbox.epoch)
         ledger.push_letters(connection, [self._letter_row(row_id, letter) for row_id, letter in letters])
         books = {name: self._outbox.books[name] for name in COLUMNS}
         ledger.push_books(

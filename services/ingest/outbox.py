@@ -18,7 +18,7 @@ import structlog
 from services.ingest.backlog import RegistryRow
 from services.ingest.ballast import BALLAST_BYTES, Ballast
 from services.ingest.books import Moves, Recount
-from services.ingest.errors import OutboxFull
+from services.ingest.errors import OutboxFull, RowDamaged
 from services.ingest.group import Group
 from services.ingest.latest import Latest
 from services.ingest.outboxfile import Completion, OutboxFile, SpoolRow, Written, transaction
@@ -56,12 +56,14 @@ class Outbox:
         self.books: Moves = Counter()
 
     async def open(self) -> None:
-        """Make or open the file, alone; raises Refusal when another process has it, OutboxDamaged when it is broken."""
+        """Make or open the file, alone; raises Refusal when another process has it. A damaged one is mended, loudly."""
         opened = await self._call(self._file.open)
         self.epoch, self.last_seq, self.stored_seq, self.books = opened
         self._used = await self._call(self._file.used_bytes)
         await self._call(self._ballast.lay)
         self._health.report("outbox", "ok")
+        if self._file.isolated is not None:
+            self._health.report("outbox_file", "degraded", str(self._file.isolated), needed=False)
 
     async def commit(
         self, group: Group, latest: Mapping[str, Latest], registered: Iterable[RegistryRow]
@@ -188,8 +190,20 @@ class Outbox:
         return self._room_for(self._file.vacuum)
 
     async def rows(self, after: int, max_entries: int) -> list[SpoolRow]:
-        """Rows as they were committed, read back; raises OutboxDamaged."""
-        return await self._call(partial(self._file.rows, after, max_entries))
+        """Rows as they were committed, read back; damaged ones are put out of the way, loudly."""
+        while True:
+            try:
+                return await self._call(partial(self._file.rows, after, max_entries))
+            except RowDamaged as damaged:
+                log.error("row_damaged", seq=damaged.seq)  # noqa: TRY400 - where it was found says nothing
+                self._health.report("outbox_file", "degraded", str(damaged), needed=False)
+                await self._call(partial(self._isolate, damaged.seq))
+
+    def _isolate(self, seq: int) -> None:
+        try:
+            self.books = self._room_for(partial(self._file.isolate, seq))
+        except OutboxFull:
+            time.sleep(_LOOK_FOR_ROOM_S)  # it is found again, and the ballast may have made room by then
 
     async def recount(self) -> Recount:
         return await self._call(self._file.recount)
