@@ -108,3 +108,9 @@ def predecessors(connection: sqlite3.Connection) -> list[str]:
 def succeeded(connection: sqlite3.Connection) -> None:
     """It has heard. In an open transaction."""
     connection.execute("DELETE FROM predecessor")
+
+
+def oldest_ns(connection: sqlite3.Connection) -> int | None:
+    """When the oldest group was committed that the store has yet to get."""
+    row = connection.execute("SELECT committed_ns FROM spool ORDER BY seq LIMIT 1").fetchone()
+    return row[0] if row else None
