@@ -8,9 +8,19 @@ from shared.process import ExitCode, Refusal
 
 
 def hold(path: Path) -> int:
-    """Return the descriptor that holds the lock until it is closed; raises Refusal when another process has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    """Return the descriptor that holds the lock until it is closed.
+
+    Raises Refusal when another process has it, and when nothing can be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise Refusal(
+            f"{path.parent} can't be written ({error.strerror}): mend its disk, or give another directory "
+            "(--data-dir, TELEMETRIO_DATA_DIR)",
+            ExitCode.DIED,
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -416,6 +416,20 @@ async def test_tables_of_another_version_go_on_too(written: Written, tmp_path: P
     await bench.outbox.close()
 
 
+async def test_a_map_that_only_deleting_needs_is_looked_at_too(written: Written, tmp_path: Path) -> None:
+    """Every row can be read, and giving pages back would end the process, start after start: mending it loses nothing."""
+    path = copy(written.closed, tmp_path / "data")
+    data = bytearray(path.read_bytes())
+    data[4_096:8_192] = bytes(4_096)
+    path.write_bytes(data)
+    bench = await opened(tmp_path / "data")
+    assert "0 entries are lost" in bench.health["outbox_file"].detail
+    assert len(await all_rows(bench)) == ROWS
+    await stored(bench, FailingStore())
+    await bench.outbox.read(lambda found: found.executescript("PRAGMA incremental_vacuum(1000)"))
+    await bench.outbox.close()
+
+
 async def test_a_row_that_makes_no_sense_ends_nobody(written: Written, tmp_path: Path) -> None:
     """A flipped byte that SQLite doesn't see, in what is read at each start: that row is dropped, the others go on."""
     path = copy(written.closed, tmp_path / "data")
