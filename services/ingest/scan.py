@@ -11,8 +11,6 @@ from services.ingest.soundness import Column, Row, columns_of, is_sound
 _MOST_PROBES: Final = 20_000  # of 50 µs each at most: a gap that is still there then is given up
 
 
-_HIGHEST: Final = 2**62
-
 Key = tuple[Any, ...]
 Gap = tuple[int, int, int]  # its size, its first and its last number
 
@@ -56,77 +54,66 @@ def rows(connection: sqlite3.Connection, of: Table) -> Iterator[Row | None]:
 
 
 def _keys(connection: sqlite3.Connection, of: Table) -> list[Key]:
-    """Forwards to the first page that can't be read, backwards to the last one, then into the gap between."""
+    """Forwards to the first page that can't be read; backwards to the last one, or by halves around all of them."""
     forward, whole = _walk(connection, of)
     if whole:
         return forward
-    back, _ = _walk(connection, of, down=True)
-    if not of.numbered:  # a text has no middle: the gap is given up
-        return list(dict.fromkeys([*forward, *reversed(back)]))
-    low = forward[-1][0] + 1 if forward else 1
-    last = back[-1][0] - 1 if back else _last_key(connection, of.name)
-    return sorted({*forward, *back, *_between(connection, of, _pieces(low, last))})
+    if of.numbered:
+        return sorted({*forward, *_between(connection, of, _pieces(_last_key(connection, of.name)))})
+    back, _ = _walk(connection, of, down=True)  # a text has no middle: the gap is given up
+    return list(dict.fromkeys([*forward, *reversed(back)]))
 
 
 def _between(connection: sqlite3.Connection, of: Table, pieces: list[Gap]) -> Iterator[Key]:
-    """What lies between pages that can't be read: halved again and again, the smallest gap first."""
+    """A piece that can't be read to its end is halved, the smallest first.
+
+    Always in the middle: a damaged page may give any number, so none tells where the damage is.
+    """
     heapify(pieces)
     for _ in range(_MOST_PROBES):
         if not pieces:
             return
-        _, low, high = heappop(pieces)
-        forward, whole = _walk(connection, of, ((low,), (high,)))
-        yield from forward
-        if whole:
-            continue
-        back, _ = _walk(connection, of, ((high,), (low,)), down=True)
-        yield from back
-        # kept within: a damaged page may give any number
-        first = min(max(low, forward[-1][0] + 1), high) if forward else low
-        last = max(min(high, back[-1][0] - 1), low) if back else high
-        if first <= last and low < high:
-            middle = (first + last) // 2
-            heappush(pieces, (middle - first, first, middle))
-            if middle < last:
-                heappush(pieces, (last - middle - 1, middle + 1, last))
+        size, low, high = heappop(pieces)
+        found, whole = _walk(connection, of, (low, high))
+        yield from found
+        if not whole and size > 1:
+            middle = (low + high) // 2
+            heappush(pieces, (middle - low + 1, low, middle))
+            heappush(pieces, (high - middle, middle + 1, high))
 
 
-def _pieces(low: int, last: int | None) -> list[Gap]:
-    """Of doubling size, the smallest where rows are likely: before the last number given, else behind the first."""
+def _pieces(last: int | None) -> list[Gap]:
+    """Of doubling size, the smallest where rows are likely: before the last number given, else from the first."""
+    if last is None:
+        return [(2**power, 2**power, 2 ** (power + 1) - 1) for power in range(62)]
     found: list[Gap] = []
     size = 1
-    if last is None:
-        while low < _HIGHEST // 2:
-            found.append((size, low, low + size - 1))
-            low, size = low + size, size * 2
-        return found
-    while last >= low:
-        found.append((size, max(low, last - size + 1), last))
-        last, size = last - size, size * 2
+    while last >= 1:
+        low = max(1, last - size + 1)
+        found.append((last - low + 1, low, last))
+        last, size = low - 1, size * 2
     return found
 
 
 def _walk(
-    connection: sqlite3.Connection, of: Table, between: tuple[Key, Key] | None = None, *, down: bool = False
+    connection: sqlite3.Connection, of: Table, between: tuple[int, int] | None = None, *, down: bool = False
 ) -> tuple[list[Key], bool]:
-    """Keys up to the first error, and whether there was none.
+    """Keys up to the first error, and whether there was none; `between` two numbers, which are keys too.
 
-    `between`: the keys to begin and to end with. Key by key: a cursor that meets a bad page takes the row before it
-    along.
+    Key by key: a cursor that meets a bad page takes the row before it along.
     """
     found: list[Key] = []
     seen: set[Key] = set()
-    behind, last = between or (None, None)
-    compare, limit, order = ("<=", ">=", "DESC") if down else (">=", "<=", "ASC")
     marks = ", ".join("?" * of.width)
-    ordered = ", ".join(f"{each} {order}" for each in of.key.split(", "))
+    ordered = ", ".join(f"{each} {'DESC' if down else 'ASC'}" for each in of.key.split(", "))
+    # one lower bound at a time: SQLite might begin each step at the first of two
+    condition = f"rowid BETWEEN {between[0]} AND {between[1]}" if between else "true"
+    beyond = f"({of.key}) {'<' if down else '>'} ({marks})" + (f" AND rowid <= {between[1]}" if between else "")
+    select, key = f'SELECT {of.key} FROM "{of.name}" NOT INDEXED WHERE', ()
     while True:
-        conditions = [f"({of.key}) {compare} ({marks})"] if behind else []
-        conditions += [f"({of.key}) {limit} ({marks})"] if last else []
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        asked = f'SELECT {of.key} FROM "{of.name}" NOT INDEXED {where} ORDER BY {ordered} LIMIT 1'
+        asked = f"{select} {condition} ORDER BY {ordered} LIMIT 1"
         try:
-            key = connection.execute(asked, (*(behind or ()), *(last or ()))).fetchone()
+            key = connection.execute(asked, key).fetchone()
         except sqlite3.DatabaseError as error:
             refuse_if_disk(error)
             return found, False
@@ -136,7 +123,7 @@ def _walk(
             return found, False
         seen.add(key)
         found.append(key)
-        behind, compare = key, compare[0]
+        condition = beyond
 
 
 def _last_key(connection: sqlite3.Connection, name: str) -> int | None:
