@@ -43,11 +43,16 @@ def columns_of(connection: sqlite3.Connection, table: str) -> list[Column]:
     return [Column(name, _STORED_AS.get(kind), bool(required), key) for name, kind, required, key in found]
 
 
-def spooled(crc: object, body: object, status: object) -> Spooled | None:
-    """The readings and statuses of a row whose checksum holds, else None."""
+def holds(crc: object, body: object, status: object) -> bool:
+    """Whether the checksum of a row of the spool does."""
     if not (isinstance(crc, int) and isinstance(body, bytes) and isinstance(status, bytes)):
-        return None
-    if zlib.crc32(status, zlib.crc32(body)) != crc:
+        return False
+    return zlib.crc32(status, zlib.crc32(body)) == crc
+
+
+def spooled(crc: int, body: bytes, status: bytes) -> Spooled | None:
+    """The readings and statuses of a row whose checksum holds, else None."""
+    if not holds(crc, body, status):
         return None
     return Spooled(decode_readings(body), [DeviceStatus(*each) for each in orjson.loads(status)])
 
@@ -55,7 +60,7 @@ def spooled(crc: object, body: object, status: object) -> Spooled | None:
 def is_sound(table: str, columns: list[Column], row: Row) -> bool:
     """Whether a row has the types of its table, and says something that ingest can go on from."""
     if table == "spool":  # its checksum says more than its types, and what it doesn't cover can be made anew
-        return spooled(row["crc"], row["body"], row["status"]) is not None
+        return holds(row["crc"], row["body"], row["status"])
     typed = all(
         (row[name] is None and not required) or kind is None or isinstance(row[name], kind)
         for name, kind, required, _ in columns
