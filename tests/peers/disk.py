@@ -11,7 +11,7 @@ _PIECE = bytes(64 * 1024)
 
 
 class SmallDisk:
-    """Mounted while the `with` lasts; what holds its files open then is the test's mistake, and said so."""
+    """Mounted while the `with` lasts."""
 
     def __init__(self, folder: Path, mib: int) -> None:
         self.folder = folder
@@ -23,7 +23,7 @@ class SmallDisk:
         return self
 
     def __exit__(self, *_: object) -> None:
-        _run("umount", str(self.folder))
+        _run("umount", "--lazy", str(self.folder))  # a worker that did not stop must not leave a mount behind
 
     def fill(self) -> None:
         """Until not one byte more fits."""
