@@ -25,7 +25,7 @@ from services.ingest.isolation import lost_letter
 from services.ingest.soundness import Row
 from shared.books import COLUMNS, balanced
 
-_APART: Final = ("meta", "books", "predecessor")  # a new file has its own
+_APART: Final = ("meta", "books", "predecessor", "checkpoint")  # a new file has its own
 _PIECE: Final = 500
 
 
