@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.ingest.acceptor import Acceptor
 from services.ingest.announcer import Announcer
 from services.ingest.delivery import Intake
-from services.ingest.latest import LatestBoard
 from services.ingest.metrics import Instruments, MeasuredOutbox, MeasuredStore, watch_intake
 from services.ingest.mirror import Mirror
 from services.ingest.outbox import Outbox
@@ -50,8 +49,7 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     await outbox.open()
     stack.push_async_callback(outbox.close)
     registry = Registry(settings.unknown_devices, DEFAULT_PROFILE)
-    board = LatestBoard()
-    mirror = Mirror(outbox, board, registry, around.engine, around.health)
+    mirror = Mirror(outbox, registry, around.engine, around.health)
     await mirror.load()
     stack.push_async_callback(mirror.push_last)
     stack.push_async_callback(outbox.settle)  # runs before the last push, so that people see the books as they ended
@@ -59,7 +57,7 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     watch_intake(instruments.registry, intake)
     store = MeasuredStore(around.store, instruments)
     writer = Writer(outbox, store, around.announcer, around.health)
-    pipeline = Pipeline(intake, Acceptor(registry, settings), registry, board, outbox, around.announcer, writer, mirror)
+    pipeline = Pipeline(intake, Acceptor(registry, settings), registry, outbox, around.announcer, writer, mirror)
     parts = [
         Part("outbox", partial(outbox.run, mirror.wake)),
         Part("mirror", mirror.run),

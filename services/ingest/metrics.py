@@ -1,9 +1,11 @@
 """What an ingest tells Prometheus: measured once for each commit and each write, never for a message."""
 
+import sqlite3
 import time
 from collections import Counter as Tallied
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
@@ -11,17 +13,19 @@ from services.ingest.backlog import RegistryRow, oldest_ns
 from services.ingest.connection import Tally
 from services.ingest.delivery import Intake
 from services.ingest.group import Group, Letter
-from services.ingest.latest import Latest
 from services.ingest.live import LiveAnnouncer
 from services.ingest.outbox import Outbox
 from services.ingest.outboxfile import Completion
 from services.ingest.settings import IngestSettings
+from services.ingest.stages import counted, in_steps, seconds
 from services.ingest.subscriber import Subscriber
 from shared.books import COLUMNS
 from shared.health import Health
 from shared.metrics import SECONDS, SIZES, Figure, Figures, watch_health
-from shared.readings import Reading, ReadingBatch
-from shared.timeseries.store import RawPage, RawQuery, TimeSeriesStore
+from shared.readings import ReadingBatch
+from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, TimeSeriesStore
+
+T = TypeVar("T")
 
 _BESIDE = {
     "messages": "Messages with data or that made no sense, repeats left out.",
@@ -66,12 +70,16 @@ class Instruments:
         self._letters = Counter(
             f"{part}_dead_letters", "Dead letters since the start, by code.", ["code"], registry=registry
         )
+        self.transactions = Counter(
+            f"{part}_transactions", "Of the outbox's file, each with an fsync.", ["kind"], registry=registry
+        )
         self._accepted = self._entries.labels("accepted", "")
         self._stored = self._entries.labels("stored", "")
 
     def committed(self, seconds: float, group: Group) -> None:
         self.commit_s.observe(seconds)
         self.commit_readings.observe(len(group.readings))
+        self.transactions.labels("commit").inc()
         self._accepted.inc(len(group.readings))
         self._refused(group.letters)
 
@@ -102,18 +110,27 @@ class MeasuredOutbox(Outbox):
         self._oldest_ns: int | None = None
         self._heard_ns = 0
 
-    async def commit(
-        self, group: Group, latest: Mapping[str, Latest], registered: Iterable[RegistryRow]
-    ) -> ReadingBatch | None:
+    async def commit(self, group: Group, registered: Iterable[RegistryRow]) -> ReadingBatch | None:
         begun = time.perf_counter()
-        batch = await super().commit(group, latest, registered)
+        batch = await super().commit(group, registered)
         self._instruments.committed(time.perf_counter() - begun, group)
-        self._heard_ns = group.deliveries[-1].received_ns
+        self._heard_ns = group.received_ns
         return batch
 
-    def complete(self, completion: Completion) -> None:
-        super().complete(completion)
+    def complete(self, completion: Completion, after: int | None = None) -> None:
+        super().complete(completion, after)
         self._instruments.completed(completion)
+
+    async def flush(self) -> None:
+        await super().flush()
+        self._instruments.transactions.labels("flush").inc()
+
+    async def change(self, statements: Callable[[sqlite3.Connection], None]) -> None:
+        await super().change(statements)
+        self._instruments.transactions.labels("change").inc()
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        return await super()._call(counted("commit")(work))
 
     async def look(self) -> None:
         """Read what only the file knows; for the figures that are asked for next."""
@@ -138,6 +155,7 @@ class MeasuredOutbox(Outbox):
                 "gauge",
                 lambda: {"": _age_s(self._heard_ns)} if self._heard_ns else {},
             ),
+            Figure(f"{part}_cpu_seconds", "CPU time of this process, by stage.", "counter", seconds, "stage"),
             *(Figure(f"{part}_{name}", text, "counter", partial(self._column, name)) for name, text in _BESIDE.items()),
         ]
 
@@ -162,19 +180,22 @@ class MeasuredStore:
         self._store = store
         self._instruments = instruments
 
-    async def write(self, readings: Sequence[Reading]) -> None:
+    async def write(self, batches: Sequence[ReadingBatch]) -> None:
         begun, outcome = time.perf_counter(), "stored"
         try:
-            await self._store.write(readings)
+            await in_steps("write", self._store.write(batches))
         except BaseException as error:
             outcome = type(error).__name__.lower()
             raise
         finally:
             self._instruments.write_s.labels(outcome).observe(time.perf_counter() - begun)
-            self._instruments.write_readings.observe(len(readings))
+            self._instruments.write_readings.observe(sum(len(batch.readings) for batch in batches))
 
     async def raw(self, query: RawQuery) -> RawPage:
         return await self._store.raw(query)
+
+    async def late(self, query: LateQuery) -> Sequence[LateRange]:
+        return await self._store.late(query)
 
     async def ping(self) -> None:
         await self._store.ping()

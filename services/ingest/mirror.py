@@ -19,9 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.ingest import backlog
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Letter
-from services.ingest.latest import Latest, LatestBoard
+from services.ingest.latest import Latest
 from services.ingest.outbox import Outbox
 from services.ingest.registry import Registry
+from services.ingest.stages import in_steps
 from shared.books import COLUMNS
 from shared.database import latest as latest_queries
 from shared.database import ledger
@@ -40,11 +41,9 @@ _MAX_LETTERS: Final = 200
 class Mirror:
     """One task. `wake()` after each commit; the first push goes at once, the next ones half a second apart."""
 
-    def __init__(
-        self, outbox: Outbox, board: LatestBoard, registry: Registry, engine: AsyncEngine, health: Health
-    ) -> None:
+    def __init__(self, outbox: Outbox, registry: Registry, engine: AsyncEngine, health: Health) -> None:
         self._outbox = outbox
-        self._board = board
+        self._board = outbox.board
         self._registry = registry
         self._engine = engine
         self._health = health
@@ -58,7 +57,6 @@ class Mirror:
         known = await self._outbox.read(backlog.registry)
         self._registry.learn(known.devices)
         self._registry.announce(known.pending)
-        self._board.load(await self._outbox.read(backlog.latest))
         self._predecessors = await self._outbox.read(backlog.predecessors)
         await self._try(self._read_registry)
         self._woken.set()
@@ -92,7 +90,7 @@ class Mirror:
     async def _try(self, work: Any) -> bool:
         """Run a piece of work that the relational database may refuse; it is told once, and tried again later."""
         try:
-            await work()
+            await in_steps("mirror", work())
         except OutboxFull as full:  # our own disk: what could not be written down as heard is pushed again
             log.warning("outbox_full", reason=str(full))
             self._woken.set()

@@ -11,10 +11,10 @@ from services.ingest.announcer import Announcer
 from services.ingest.delivery import Intake
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Group
-from services.ingest.latest import LatestBoard
 from services.ingest.mirror import Mirror
 from services.ingest.outbox import Outbox
 from services.ingest.registry import Registry
+from services.ingest.stages import each
 from services.ingest.writer import Writer
 from shared.readings import ReadingBatch
 
@@ -29,7 +29,6 @@ class Pipeline:
         intake: Intake,
         acceptor: Acceptor,
         registry: Registry,
-        latest: LatestBoard,
         outbox: Outbox,
         announcer: Announcer,
         writer: Writer,
@@ -38,7 +37,6 @@ class Pipeline:
         self._intake = intake
         self._acceptor = acceptor
         self._registry = registry
-        self._latest = latest
         self._outbox = outbox
         self._announcer = announcer
         self._writer = writer
@@ -48,7 +46,7 @@ class Pipeline:
         """Take deliveries until cancelled; each is acknowledged once it is on disk, whatever became of it."""
         while True:
             deliveries = await self._intake.take()
-            for group in self._acceptor.groups(deliveries):
+            for group in each("judge", self._acceptor.groups(deliveries)):
                 batch = await self._commit(group)
                 group.acknowledge()
                 if batch is not None:
@@ -58,15 +56,13 @@ class Pipeline:
 
     async def _commit(self, group: Group) -> ReadingBatch | None:
         """Try until there is room: nothing is acknowledged meanwhile, and the broker stops reading."""
-        changed = self._latest.merged(group)
         registered = [self._registry.row(device_id) for device_id in group.registered]
         while True:
             try:
-                batch = await self._outbox.commit(group, changed, registered)
+                batch = await self._outbox.commit(group, registered)
             except OutboxFull as full:
                 log.warning("outbox_full", reason=str(full))
                 await self._outbox.room(full)
             else:
-                self._latest.apply(changed)
                 self._registry.announce(group.registered)
                 return batch

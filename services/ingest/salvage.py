@@ -189,6 +189,7 @@ class _Salvage:
         if lost:
             lost_letter(self._new, lost, f"lost with the outbox's file, set aside as {told.file}: {told.reason}"[:1024])
         self._new.execute("INSERT INTO meta VALUES (?)", (secrets.token_hex(8),))
+        self._new.execute("INSERT INTO checkpoint VALUES (0)")  # numbered anew: latest values hear of each row again
         marks = ", ".join("?" * len(COLUMNS))
         self._new.execute(
             f"INSERT INTO books ({', '.join(COLUMNS)}) VALUES ({marks})", [books[name] for name in COLUMNS]

@@ -65,11 +65,12 @@ def spoil(site: Site, where: str) -> None:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         data = bytearray(path.read_bytes())
-        pages = range(0, len(data), 4_096)
-        leaves = [at for at in pages if data[at] == 13 and b'"temperature":' in data[at : at + 4_096]]
+        size = int.from_bytes(data[16:18])
+        pages = range(0, len(data), size)
+        leaves = [at for at in pages if data[at] == 13 and b'"temperature":' in data[at : at + size]]
         if where == "pages":
             for at in choices.sample(leaves, 3):
-                data[at : at + 4_096] = choices.randbytes(4_096)
+                data[at : at + size] = choices.randbytes(size)
         else:
             at = data.find(b"temperature", leaves[len(leaves) // 2])
             data[at] ^= 0x20

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest import backlog, damage, filters, isolation, salvage, scan, soundness
+from services.ingest import backlog, damage, filters, isolation, salvage, scan, soundness, tables
 from services.ingest.errors import OutboxFull
 from services.ingest.lock import hold
 from services.ingest.outboxfile import SpoolRow
@@ -24,6 +24,7 @@ from tests.peers.waiting import eventually_async
 
 ROWS = 200
 NAME = "ingest.outbox"
+NEW = [16_384, 2, "wal"]  # 2: incremental
 
 
 class Written:
@@ -48,7 +49,10 @@ class Written:
             batch = await bench.commit(delivery(f"d{row % 20}", content), *bad)
             assert batch is not None
             self.bodies.append(batch.body)
+            if row == ROWS // 2:  # one half in the file, the other in its log
+                await bench.outbox.read(lambda found: found.execute("PRAGMA wal_checkpoint").fetchall())
         await filters.OutboxFilters(bench.outbox).save(["iot/devices/+/data"])
+        await bench.outbox.flush()
         shutil.copytree(self.closed, self.killed, ignore=shutil.ignore_patterns("ballast"))
         await bench.outbox.close()
 
@@ -111,12 +115,18 @@ def tear(path: Path, choices: random.Random, count: int) -> None:
     os.truncate(path, choices.randrange(path.stat().st_size))
 
 
+def page_size(path: Path) -> int:
+    """As the file's head says."""
+    (size,) = struct.unpack_from(">H", path.read_bytes(), 16)
+    return 65_536 if size == 1 else int(size)
+
+
 def blank(path: Path, choices: random.Random, count: int) -> None:
     """Whole pages are overwritten, as a failing disk does."""
-    data = bytearray(path.read_bytes())
+    data, size = bytearray(path.read_bytes()), page_size(path)
     for _ in range(count):
-        at = choices.randrange(1, len(data) // 4_096) * 4_096
-        data[at : at + 4_096] = choices.randbytes(4_096)
+        at = choices.randrange(1, len(data) // size) * size
+        data[at : at + size] = choices.randbytes(size)
     path.write_bytes(data)
 
 
@@ -147,6 +157,7 @@ async def test_whatever_is_damaged_every_row_that_can_be_read_goes_on(
     recount = await bench.outbox.recount()
     assert recount.agrees, recount
     assert recount.spooled == sum(row.entries for row in rows)
+    assert {reading.device_id for row in rows for reading in row.readings} <= set(bench.board.waiting(100))
     store = FailingStore()
     await stored(bench, store)
     assert len(store.stored) == len({(row.device_id, row.ts_ns) for each in rows for row in each.readings})
@@ -185,8 +196,9 @@ async def test_what_is_lost_is_a_dead_letter_and_the_old_books_go_on(written: Wr
     path = copy(written.closed, tmp_path / "data")
     before = path.read_bytes()
     data = bytearray(before)
-    at = len(data) // 2 // 4_096 * 4_096
-    data[at : at + 4_096] = bytes(4_096)
+    size = page_size(path)
+    at = len(data) // 2 // size * size
+    data[at : at + size] = bytes(size)
     path.write_bytes(data)
     bench = await opened(tmp_path / "data")
     kept = await all_rows(bench)
@@ -209,10 +221,44 @@ async def test_what_is_lost_is_a_dead_letter_and_the_old_books_go_on(written: Wr
     assert aside.read_bytes() == bytes(data)
     assert (await bench.outbox.recount()).agrees
     assert await filters.OutboxFilters(bench.outbox).load() == ["iot/devices/+/data"]
+    assert await bench.outbox.read(settings_of) == NEW
     assert await bench.outbox.read(lambda found: found.execute("SELECT * FROM predecessor").fetchall()) == [
         (written.epoch,)
     ]
     await bench.outbox.close()
+
+
+async def test_latest_values_hear_of_rows_that_are_numbered_anew(tmp_path: Path) -> None:
+    """Killed before a checkpoint spoke of its rows, then damaged: their values are still shown, with those kept."""
+    bench = await opened(tmp_path / "data")
+    await bench.samples("d1", 1)
+    await bench.outbox.flush()
+    await bench.samples("d1", 2, ts_ns=NOW + 1)
+    await bench.samples("d2", 3)
+    shutil.copytree(tmp_path / "data", tmp_path / "killed")
+    await bench.outbox.close()
+    path = tmp_path / "killed" / NAME
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        assert connection.execute("SELECT seq FROM checkpoint").fetchone() == (1,)
+        connection.execute("UPDATE books SET stored = -5")
+    again = await opened(tmp_path / "killed")
+    assert again.outbox.epoch != bench.outbox.epoch
+    shown = {device_id: latest.values for device_id, latest in again.board.waiting(10).items()}
+    assert shown == {"d1": {"a": 2.0}, "d2": {"a": 3.0}}
+    await again.outbox.close()
+
+
+def settings_of(connection: sqlite3.Connection) -> list[object]:
+    return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "auto_vacuum", "journal_mode")]
+
+
+def test_a_new_file_has_large_pages_and_gives_them_back(tmp_path: Path) -> None:
+    """As its promises on disk and speed need it; to prepare it again, as each start does, changes nothing."""
+    for _ in range(2):
+        with closing(sqlite3.connect(tmp_path / NAME)) as connection:
+            tables.prepare(connection)
+            assert settings_of(connection) == NEW
+            assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 async def test_a_log_that_is_cut_or_gone_begins_a_new_epoch(written: Written, tmp_path: Path) -> None:
@@ -405,7 +451,8 @@ async def test_tables_of_another_version_go_on_too(written: Written, tmp_path: P
         connection.execute("COMMIT")
         (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'dirty'").fetchone()
     data = bytearray(path.read_bytes())
-    data[(root - 1) * 4_096 : root * 4_096] = bytes(4_096)
+    size = page_size(path)
+    data[(root - 1) * size : root * size] = bytes(size)
     path.write_bytes(data)
     bench = await opened(tmp_path / "data")
     assert await bench.outbox.read(lambda found: found.execute("SELECT count(*) FROM commands").fetchone()) == (2_000,)
@@ -420,7 +467,8 @@ async def test_a_map_that_only_deleting_needs_is_looked_at_too(written: Written,
     """Every row can be read, and giving pages back would end the process at each start; mending it loses nothing."""
     path = copy(written.closed, tmp_path / "data")
     data = bytearray(path.read_bytes())
-    data[4_096:8_192] = bytes(4_096)
+    size = page_size(path)
+    data[size : 2 * size] = bytes(size)
     path.write_bytes(data)
     bench = await opened(tmp_path / "data")
     assert "0 entries are lost" in bench.health["outbox_file"].detail
@@ -452,7 +500,7 @@ def test_a_table_is_read_around_its_bad_pages(tmp_path: Path) -> None:
         connection.executemany("INSERT INTO numbers VALUES (?, ?)", [(n, "x" * 100) for n in range(1, 3_001)])
         connection.execute("COMMIT")
     data = bytearray(path.read_bytes())
-    leaves = [at for at in range(4_096, len(data), 4_096) if data[at] == 13]
+    leaves = [at for at in range(page_size(path), len(data), page_size(path)) if data[at] == 13]
     spoiled = [leaves[0], leaves[20], leaves[40], leaves[-1]]
     lost = sum(struct.unpack_from(">H", data, at + 3)[0] for at in spoiled)
     for at in spoiled:

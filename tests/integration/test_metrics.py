@@ -49,6 +49,9 @@ async def test_every_entry_is_counted_by_what_became_of_it(tmp_path: Path) -> No
     }
     assert of(seen, "commit_seconds_count") == of(seen, "commit_readings_count") >= 1
     assert of(seen, "commit_readings_sum") == 3
+    assert of(seen, "transactions_total", kind="commit") == of(seen, "commit_seconds_count")
+    assert of(seen, "transactions_total", kind="flush") >= 1
+    assert of(seen, "transactions_total", kind="change") >= 1
     assert of(seen, "write_seconds_count", outcome="refused") == 1
     assert of(seen, "write_readings_sum") == 3
     assert of(seen, "outbox_rows") == of(seen, "outbox_oldest_age_seconds") == of(seen, "waiting_messages") == 0
@@ -121,6 +124,10 @@ async def test_a_scrape_of_a_worker_says_what_its_books_say(site: Site) -> None:
     assert of(seen, "broker_connections_total") == 1
     assert of(seen, "commit_readings_sum") == of(seen, "write_readings_sum") == 1_000
     assert of(seen, "live_announcements_total", outcome="sent") > 0
+    stages = ("receive", "judge", "commit", "latest", "announce", "write", "mirror")
+    spent = {stage: of(seen, "cpu_seconds_total", stage=stage) for stage in stages}
+    assert min(spent.values()) > 0, spent
+    assert sum(spent.values()) < seen["process_cpu_seconds_total", ()]
     assert seen["telemetrio_dependency_up", (("name", "broker"),)] == 1
     assert seen["process_open_fds", ()] > 0
 
