@@ -10,6 +10,7 @@ from services.ingest.acceptor import Acceptor
 from services.ingest.adjournment import Adjournment
 from services.ingest.announcer import Announcer
 from services.ingest.delivery import Intake
+from services.ingest.metrics import Instruments, MeasuredOutbox, MeasuredStore, watch_intake
 from services.ingest.mirror import Mirror
 from services.ingest.notices import Notices
 from services.ingest.outbox import Outbox
@@ -18,6 +19,7 @@ from services.ingest.registry import Registry
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import Writer
 from shared.health import Health
+from shared.metrics import Metrics
 from shared.process import Part
 from shared.profiles import DEFAULT_PROFILE
 from shared.timeseries.store import TimeSeriesStore
@@ -40,11 +42,13 @@ class Ingest(NamedTuple):
     mirror: Mirror
     outbox: Outbox
     parts: list[Part]
+    metrics: Metrics
 
 
 async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: Surroundings) -> Ingest:
     """Open the outbox and read what it knows; `stack` closes it, after a last push to the relational database."""
-    outbox = Outbox(settings, around.health)
+    instruments = Instruments(around.health)
+    outbox = MeasuredOutbox(settings, around.health, instruments)
     await outbox.open()
     stack.push_async_callback(outbox.close)
     registry = Registry(settings.unknown_devices, DEFAULT_PROFILE)
@@ -53,7 +57,9 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     stack.push_async_callback(mirror.push_last)
     stack.push_async_callback(outbox.settle)  # runs before the last push, so that people see the books as they ended
     intake, notices = Intake(), Notices()
-    writer = Writer(outbox, around.store, around.announcer, around.health)
+    watch_intake(instruments.registry, intake)
+    store = MeasuredStore(around.store, instruments)
+    writer = Writer(outbox, store, around.announcer, around.health)
     adjournment = Adjournment(outbox, registry, settings, around.health)
     await adjournment.load()
     acceptor = Acceptor(registry, settings)
@@ -65,4 +71,4 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
         Part("pipeline", pipeline.run),
         Part("adjournment", partial(adjournment.run, pipeline.settle)),
     ]
-    return Ingest(intake, notices, mirror, outbox, parts)
+    return Ingest(intake, notices, mirror, outbox, parts, Metrics(instruments.registry, outbox.look))
