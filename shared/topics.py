@@ -47,6 +47,16 @@ def live_topic(source: str) -> str:
     return f"{SERVICE_PREFIX}/live/{source}"
 
 
+def control_topic(source: str) -> str:
+    """Where a worker takes commands."""
+    return f"{SERVICE_PREFIX}/control/{source}"
+
+
+def control_answer_topic(source: str) -> str:
+    """Where it says what became of them."""
+    return f"{control_topic(source)}/done"
+
+
 def instance_topic(source: str) -> str:
     """Retained here: the random id of the process that has the session of this name."""
     return f"{SERVICE_PREFIX}/ingest/{source}"

@@ -73,6 +73,7 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
         system = await _open(stack, settings)
         broker = system.broker
         parts = [*system.ingest.parts, Part("realtime", system.realtime.run), Part("broker", partial(_hold, broker))]
+        parts.append(Part("post", partial(system.ingest.post.deliver, broker.publish)))
         if demo:
             parts.append(Part("demo", partial(run_demo, broker.ports[0])))
         drained = partial(_drained, stop, system.realtime)

@@ -17,6 +17,7 @@ from services.ingest.filters import OutboxFilters
 from services.ingest.health import HealthPages
 from services.ingest.live import LiveAnnouncer
 from services.ingest.outbox import Outbox
+from services.ingest.post import deliver_over_network
 from services.ingest.session import SessionSettings
 from services.ingest.settings import IngestSettings
 from services.ingest.subscriber import Subscriber
@@ -31,6 +32,7 @@ from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
 from shared.timeseries.opening import open_store
 from shared.timeseries.settings import StoreSettings
+from shared.topics import control_topic
 
 log = structlog.get_logger()
 
@@ -68,7 +70,7 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
         stack.push_async_callback(store.close)
         live = LiveAnnouncer(settings.broker, own.source, health)
         parts = await open_ingest(stack, own, Surroundings(engine, store, live, health))
-        session = SessionSettings(own.source, share_group=own.share_group)
+        session = SessionSettings(own.source, share_group=own.share_group, also=(control_topic(own.source),))
         subscriber = Subscriber(parts.intake, settings.broker, session, health, OutboxFilters(parts.outbox))
         if retiring:
             _refuse_with_letters(parts.outbox)
@@ -80,6 +82,7 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
             [
                 *parts.parts,
                 Part("live", partial(live.run, parts.outbox.standing)),
+                Part("post", partial(deliver_over_network, parts.post, settings.broker, f"{own.source}-post")),
                 Part("subscriber", subscriber.run),
                 *([Part("retire", partial(_retire, subscriber, parts.outbox, stop), drains=True)] if retiring else ()),
                 Part("server", partial(serve_web, pages, web, stop.wait), drains=True),

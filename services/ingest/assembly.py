@@ -8,11 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.acceptor import Acceptor
 from services.ingest.announcer import Announcer
+from services.ingest.commands import Commands
 from services.ingest.delivery import Intake
 from services.ingest.latest import LatestBoard
 from services.ingest.mirror import Mirror
 from services.ingest.outbox import Outbox
 from services.ingest.pipeline import Pipeline
+from services.ingest.post import Post
+from services.ingest.redrive import Redriver
 from services.ingest.registry import Registry
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import Writer
@@ -32,9 +35,10 @@ class Surroundings(NamedTuple):
 
 
 class Ingest(NamedTuple):
-    """`parts`: consumers first, so that they are ended last. Brokers offer to `intake`."""
+    """`parts`: consumers first, so that they are ended last. Brokers offer to `intake`, and carry what is in `post`."""
 
     intake: Intake
+    post: Post
     mirror: Mirror
     outbox: Outbox
     parts: list[Part]
@@ -51,13 +55,16 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     await mirror.load()
     stack.push_async_callback(mirror.push_last)
     stack.push_async_callback(outbox.settle)  # runs before the last push, so that people see the books as they ended
-    intake = Intake()
+    intake, post = Intake(), Post()
+    commands = Commands(outbox, Redriver(registry, settings), post)
     writer = Writer(outbox, around.store, around.announcer, around.health)
-    pipeline = Pipeline(intake, Acceptor(registry, settings), registry, board, outbox, around.announcer, writer, mirror)
+    pipeline = Pipeline(
+        intake, Acceptor(registry, settings), commands, registry, board, outbox, around.announcer, writer, mirror
+    )
     parts = [
         Part("outbox", partial(outbox.run, mirror.wake)),
         Part("mirror", mirror.run),
         Part("writer", writer.run),
         Part("pipeline", pipeline.run),
     ]
-    return Ingest(intake, mirror, outbox, parts)
+    return Ingest(intake, post, mirror, outbox, parts)

@@ -1,7 +1,8 @@
 """What is committed as one: the deliveries taken together, and all that their judgement left to write down."""
 
+import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Literal, NamedTuple
@@ -53,6 +54,13 @@ class Letter(NamedTuple):
         return cls(kind, first.code, detail, *owner, topic, delivery.received_ns, 0, kept, size, digest, paths)
 
 
+class Gone(NamedTuple):
+    """A letter that leaves with a group, by its row: driven again or discarded. What it held is its device's again."""
+
+    row_id: int
+    letter: Letter
+
+
 @dataclass(slots=True)
 class Group:
     """Filled by the acceptor, written by the outbox, acknowledged by the pipeline."""
@@ -65,6 +73,8 @@ class Group:
     letters: list[Letter] = field(default_factory=list)
     registered: list[str] = field(default_factory=list)
     counts: Moves = field(default_factory=Counter)
+    gone: list[Gone] = field(default_factory=list)
+    also: Callable[[sqlite3.Connection], None] | None = None  # in the same transaction
 
     def add_readings(self, readings: list[Reading]) -> None:
         """Take the readings of one message, encoded here and nowhere else."""

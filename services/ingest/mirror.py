@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ingest import backlog
+from services.ingest import backlog, deadletters
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Letter
 from services.ingest.latest import Latest, LatestBoard
@@ -35,6 +35,7 @@ _READ_REGISTRY_EVERY_S: Final = 30.0
 _RETRY_S: Final = 5.0
 _MAX_DEVICES: Final = 5_000
 _MAX_LETTERS: Final = 200
+_MAX_GONE: Final = 2_000
 
 
 class Mirror:
@@ -114,16 +115,21 @@ class Mirror:
         changed = self._board.waiting(_MAX_DEVICES)
         newcomers = self._registry.pending[:_MAX_DEVICES]
         letters = await self._outbox.read(partial(backlog.letters, limit=_MAX_LETTERS))
+        gone = await self._outbox.read(partial(deadletters.to_forget, limit=_MAX_GONE))
         measurements = self._new_measurements(changed)
         async with self._engine.begin() as connection:
             await connection.run_sync(self._write, changed, newcomers, letters, measurements)
+            # after the letters, and asked for after them: one that was to be shown and went meanwhile isn't shown
+            await connection.run_sync(ledger.remove_letters, self._outbox.source, self._outbox.epoch, gone)
         self._measurements |= measurements
         self._registry.announced(newcomers)
         forgotten = self._board.pushed(changed)
         moved = [row_id for row_id, _ in letters]
         if forgotten or moved or newcomers:
             await self._outbox.change(partial(backlog.forget, pushed=forgotten, moved=moved, devices=newcomers))
-        if len(self._board) or len(moved) == _MAX_LETTERS or self._registry.pending:
+        if gone:
+            await self._outbox.change(partial(deadletters.forgotten, row_ids=gone))
+        if len(gone) == _MAX_GONE or len(self._board) or len(moved) == _MAX_LETTERS or self._registry.pending:
             self._woken.set()
 
     def _new_measurements(self, changed: Mapping[str, Latest]) -> set[tuple[str, str, int]]:

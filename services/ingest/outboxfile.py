@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from services.ingest import backlog, deadletters
+from services.ingest import backlog, deadletters, errands
 from services.ingest.backlog import RegistryRow
 from services.ingest.books import Moves, Recount, store_moves
 from services.ingest.deadletters import Quota
@@ -117,7 +117,7 @@ class OutboxFile:
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # counts only before the first table
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")  # COMMIT returns after the fsync: the promise rests on this
-            connection.executescript(_SCHEMA + deadletters.SCHEMA + backlog.SCHEMA)
+            connection.executescript(_SCHEMA + deadletters.SCHEMA + backlog.SCHEMA + errands.SCHEMA)
             self._quota.load(connection)
             return self._read_meta()
         except sqlite3.DatabaseError as error:
@@ -148,16 +148,19 @@ class OutboxFile:
         """One transaction, all or nothing."""
         books = Counter(self._books)
         committed_ns = time.time_ns()
-        plan = self._quota.plan([*group.letters, *_refused(completions)])
+        plan = self._quota.plan([*group.letters, *_refused(completions)], group.gone)
         with transaction(self.connection) as execute:
             seq = None
             if group.readings or group.status:
                 body, status = group.body, orjson.dumps([tuple(status) for status in group.status])
                 row = (len(group.readings), committed_ns, zlib.crc32(status, zlib.crc32(body)), body, status)
                 seq = execute("INSERT INTO spool VALUES (NULL, ?, ?, ?, ?, ?)", row).lastrowid
+            books.update(group.counts)
+            books.update(deadletters.remove(self.connection, group.gone))
             self._quota.write(self.connection, plan)
             backlog.add(self.connection, latest, registered)
-            books.update(group.counts)
+            if group.also is not None:
+                group.also(self.connection)
             self._complete(completions, books)
             used = self.used_bytes()  # before COMMIT: after it nothing may fail
         self._books = books

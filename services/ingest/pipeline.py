@@ -8,6 +8,7 @@ import structlog
 
 from services.ingest.acceptor import Acceptor
 from services.ingest.announcer import Announcer
+from services.ingest.commands import Commands
 from services.ingest.delivery import Intake
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Group
@@ -28,6 +29,7 @@ class Pipeline:
         self,
         intake: Intake,
         acceptor: Acceptor,
+        commands: Commands,
         registry: Registry,
         latest: LatestBoard,
         outbox: Outbox,
@@ -37,6 +39,7 @@ class Pipeline:
     ) -> None:
         self._intake = intake
         self._acceptor = acceptor
+        self._commands = commands
         self._registry = registry
         self._latest = latest
         self._outbox = outbox
@@ -48,13 +51,20 @@ class Pipeline:
         """Take deliveries until cancelled; each is acknowledged once it is on disk, whatever became of it."""
         while True:
             deliveries = await self._intake.take()
-            for group in self._acceptor.groups(deliveries):
-                batch = await self._commit(group)
-                group.acknowledge()
-                if batch is not None:
-                    self._announcer.announce(batch)
-                    self._writer.take(batch)
-                self._mirror.wake()
+            for telemetry, command in self._commands.divide(deliveries):
+                for group in self._acceptor.groups(telemetry):
+                    await self._settle(group)
+                if command is not None:
+                    async for group in self._commands.groups(command):
+                        await self._settle(group)
+
+    async def _settle(self, group: Group) -> None:
+        batch = await self._commit(group)
+        group.acknowledge()
+        if batch is not None:
+            self._announcer.announce(batch)
+            self._writer.take(batch)
+        self._mirror.wake()
 
     async def _commit(self, group: Group) -> ReadingBatch | None:
         """Try until there is room: nothing is acknowledged meanwhile, and the broker stops reading."""

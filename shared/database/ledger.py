@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete
 
 from shared.database.tables import dead_letters, ingest_books
 from shared.database.upsert import insert_into
@@ -16,6 +16,13 @@ def push_letters(connection: Connection, rows: Sequence[dict[str, Any]]) -> None
     insert = insert_into(connection.dialect.name, dead_letters)
     grown = {name: insert.excluded[name] for name in ("entries", "received_ns")}
     connection.execute(insert.on_conflict_do_update(index_elements=["source", "epoch", "letter"], set_=grown), rows)
+
+
+def remove_letters(connection: Connection, source: str, epoch: str, letters: Sequence[int]) -> None:
+    """Letters that were driven again or discarded; those that are not there were never told."""
+    if letters:
+        of_file = (dead_letters.c.source == source) & (dead_letters.c.epoch == epoch)
+        connection.execute(delete(dead_letters).where(of_file & dead_letters.c.letter.in_(letters)))
 
 
 def push_books(connection: Connection, row: dict[str, Any]) -> None:

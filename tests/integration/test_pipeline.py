@@ -10,8 +10,10 @@ import pytest
 
 from services.ingest import outbox as outbox_module
 from services.ingest.assembly import Ingest, Surroundings, open_ingest
+from services.ingest.delivery import Delivery
 from services.ingest.outboxfile import OutboxFile, Written
 from services.ingest.pipeline import Pipeline
+from shared.commands import Command
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
@@ -20,6 +22,7 @@ from shared.process import run_parts
 from shared.readings import ReadingBatch
 from shared.timeseries.sqlite import SqliteStore
 from shared.timeseries.store import RawQuery, Unavailable
+from shared.topics import control_topic
 from tests.fakes.ingest import NOW, Announced, delivery, settings_in
 from tests.fakes.store import FailingStore
 from tests.peers.waiting import eventually_async
@@ -117,6 +120,24 @@ async def test_messages_are_acknowledged_in_order_each_once_whatever_became_of_t
     recount = await running.ingest.outbox.recount()
     assert recount.agrees, recount
     assert recount.books["messages"] == len(order)
+
+
+async def test_a_command_keeps_its_place_among_messages(running: Running) -> None:
+    """What came before it is on disk before it is carried out, what came after it afterwards; and so it is told."""
+    order: list[str] = []
+    command = Command(command_id="command-1", action="discard", epoch=running.ingest.outbox.epoch, letters=(1, 2, 3))
+    running.send(b"bad", partial(order.append, "before"))
+    payload = command.model_dump_json().encode()
+    running.ingest.intake.offer(Delivery(control_topic("ingest"), payload, 1, NOW, partial(order.append, "command")))
+    running.send(b"bad", partial(order.append, "after"))
+
+    async def told() -> bool:
+        return len(order) == 3 and len(running.ingest.post) == 1
+
+    await eventually_async(told)
+    assert order == ["before", "command", "after"]
+    books = running.ingest.outbox.books
+    assert (books["discarded"], books["dead_lettered"], books["messages"]) == (1, 1, 2)
 
 
 async def test_while_there_is_no_room_nothing_is_acknowledged(

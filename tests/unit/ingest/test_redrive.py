@@ -56,7 +56,7 @@ sample = st.tuples(metrics, st.none() | st.integers(0, 3), st.booleans()).map(
 )
 senml = st.lists(
     st.fixed_dictionaries(
-        {"n": st.sampled_from(["x", "y", "other"]), "v": st.floats(-9, 9)}, optional={"t": st.integers(-5, 0)}
+        {"n": st.sampled_from(["x", "y", "other"]), "v": st.floats(-9, 9)}, optional={"t": st.integers(-5, -1)}
     ),
     min_size=1,
     max_size=4,
