@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.ingest.acceptor import Acceptor
 from services.ingest.announcer import Announcer
 from services.ingest.commands import Commands
+from services.ingest.complaints import Complaints
 from services.ingest.delivery import Intake
 from services.ingest.latest import LatestBoard
 from services.ingest.mirror import Mirror
@@ -56,14 +57,24 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     stack.push_async_callback(mirror.push_last)
     stack.push_async_callback(outbox.settle)  # runs before the last push, so that people see the books as they ended
     intake, post = Intake(), Post()
-    commands = Commands(outbox, Redriver(registry, settings), post)
+    commands, complaints = Commands(outbox, Redriver(registry, settings), post), Complaints(post)
     writer = Writer(outbox, around.store, around.announcer, around.health)
     pipeline = Pipeline(
-        intake, Acceptor(registry, settings), commands, registry, board, outbox, around.announcer, writer, mirror
+        intake,
+        Acceptor(registry, settings),
+        commands,
+        complaints,
+        registry,
+        board,
+        outbox,
+        around.announcer,
+        writer,
+        mirror,
     )
     parts = [
         Part("outbox", partial(outbox.run, mirror.wake)),
         Part("mirror", mirror.run),
+        Part("complaints", complaints.run),
         Part("writer", writer.run),
         Part("pipeline", pipeline.run),
     ]

@@ -9,6 +9,7 @@ import structlog
 from services.ingest.acceptor import Acceptor
 from services.ingest.announcer import Announcer
 from services.ingest.commands import Commands
+from services.ingest.complaints import Complaints
 from services.ingest.delivery import Intake
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Group
@@ -30,6 +31,7 @@ class Pipeline:
         intake: Intake,
         acceptor: Acceptor,
         commands: Commands,
+        complaints: Complaints,
         registry: Registry,
         latest: LatestBoard,
         outbox: Outbox,
@@ -40,6 +42,7 @@ class Pipeline:
         self._intake = intake
         self._acceptor = acceptor
         self._commands = commands
+        self._complaints = complaints
         self._registry = registry
         self._latest = latest
         self._outbox = outbox
@@ -54,6 +57,7 @@ class Pipeline:
             for telemetry, command in self._commands.divide(deliveries):
                 for group in self._acceptor.groups(telemetry):
                     await self._settle(group)
+                    self._complaints.hear(group.letters)
                 if command is not None:
                     async for group in self._commands.groups(command):
                         await self._settle(group)

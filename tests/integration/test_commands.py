@@ -26,6 +26,7 @@ from shared.profiles import KNEE, OPEN
 from shared.readings import Reading
 from tests.fakes.ingest import NOW, Bench, delivery, nothing
 
+PAYLOADS = Path(__file__).parents[1] / "payloads"
 BAD = b'{"x": 1'
 
 
@@ -327,7 +328,9 @@ async def test_books_balance_whatever_is_commanded(desk: Desk) -> None:
     assert sum(answer.done for answer in desk.answers()) > 20
 
 
-def test_a_command_says_what_it_is() -> None:
-    """The message as the api sends it, read back."""
-    command = Command(command_id="a" * 32, action="redrive", epoch="e", letters=(1, 2))
-    assert Command.model_validate_json(command.model_dump_json()) == command
+def test_commands_and_answers_are_the_documented_messages() -> None:
+    """As in docs/protocol.md, there and back."""
+    command = (PAYLOADS / "command.json").read_bytes()
+    assert orjson.loads(Command.model_validate_json(command).model_dump_json()) == orjson.loads(command)
+    answer = (PAYLOADS / "command-answer.json").read_bytes()
+    assert orjson.loads(Answer.model_validate_json(answer).model_dump_json()) == orjson.loads(answer)

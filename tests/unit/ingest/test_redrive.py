@@ -64,7 +64,7 @@ senml = st.lists(
 message = sample | st.lists(sample, min_size=1, max_size=5) | senml
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(message, min_size=1, max_size=4))
 def test_refused_and_driven_again_is_what_it_would_have_been(messages: list[Any]) -> None:
     """After the mend the store holds what it would hold had all been well at first: every form, time and neighbour."""
@@ -80,7 +80,7 @@ def _shape(stored: dict[tuple[Any, ...], dict[str, Any]]) -> list[str]:
     return sorted(str((key[3] if key[3] <= LONG_AGO else "receipt", sorted(stored[key]))) for key in stored)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(message, min_size=1, max_size=4))
 def test_driven_again_twice_nothing_is_doubled(messages: list[Any]) -> None:
     """Storing twice is storing once, also for samples without a time of their own."""
