@@ -32,6 +32,7 @@ from shared.settings import read_settings
 from shared.timeseries.opening import open_store
 from shared.timeseries.settings import StoreSettings
 from telemetrio import __version__
+from telemetrio.commander import DirectCommander
 from telemetrio.demo import run_demo
 from telemetrio.embedded import EmbeddedBroker
 from telemetrio.settings import UpSettings, refuse_unknown
@@ -108,7 +109,17 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     ingest = await open_ingest(stack, settings.ingest, around)
     broker = await _start_broker(ingest, settings.up)
     stack.push_async_callback(broker.stop)
-    given = Resources(settings.api, engine, store, health, __version__, WEB_DIR, ingest.mirror.refresh, broker.ports[0])
+    given = Resources(
+        settings.api,
+        engine,
+        store,
+        health,
+        __version__,
+        WEB_DIR,
+        ingest.mirror.refresh,
+        broker.ports[0],
+        DirectCommander(ingest.intake, settings.ingest.source),
+    )
     api = create_app(given)
     app = Gate(
         ByPath(cast("ASGI3", api), {"/ws": realtime.asgi_ws, "/socket.io": realtime.asgi_socketio}),
