@@ -20,3 +20,5 @@ is_metric_name = re.compile(METRIC_PATTERN).match
 RESERVED_METRICS: Final = frozenset({"time", "device_id", "user_id", "ts", "timestamp", "values"})
 # A string is stored in field `name__s`, a boolean in `name__b`, so that two devices can't poison each other's type.
 RESERVED_SUFFIXES: Final = ("__s", "__b")
+# The store's own measurements: no profile may write to them, and no query for readings shows them.
+OWN_MEASUREMENTS: Final = frozenset({"telemetrio_late", "telemetrio_probe"})

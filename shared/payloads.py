@@ -18,7 +18,7 @@ from shared.values import NESTED, Flaw, NeedsCare, keep, name_flaw, shown
 MAX_PAYLOAD: Final = 64 * 1024
 MAX_SAMPLES: Final = 1_000
 MAX_METRICS: Final = 100
-_TIME_KEYS: Final = ("timestamp", "ts", "time")
+TIME_KEYS: Final = ("timestamp", "ts", "time")
 _MAX_SECONDS: Final = 2**63 / 1e9
 
 
@@ -191,7 +191,7 @@ class _Judge:
 
 def _time_key(content: dict[str, Any]) -> str:
     """The first key that gives a time; null counts as absent."""
-    for key in _TIME_KEYS:
+    for key in TIME_KEYS:
         if content.get(key) is not None:
             return key
     return ""

@@ -1,11 +1,12 @@
 """Device profiles: what a kind of device measures, in which unit, type and range, and whether it may say more."""
 
+import math
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from shared.identifiers import MetricName
+from shared.identifiers import OWN_MEASUREMENTS, MetricName
 
 MetricType = Literal["number", "string", "boolean"]
 
@@ -20,6 +21,18 @@ class Metric(BaseModel):
     minimum: float | None = None
     maximum: float | None = None
 
+    @property
+    def bounded(self) -> bool:
+        return self.minimum is not None or self.maximum is not None
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest number that is kept."""
+        return (
+            -math.inf if self.minimum is None else self.minimum,
+            math.inf if self.maximum is None else self.maximum,
+        )
+
 
 class Profile(BaseModel):
     """A device type. `open`: metrics that it doesn't name are taken too, as they are."""
@@ -30,6 +43,13 @@ class Profile(BaseModel):
     measurement: MetricName
     metrics: Mapping[MetricName, Metric] = {}
     open: bool = True
+
+    @field_validator("measurement")
+    @classmethod
+    def _not_our_own(cls, measurement: str) -> str:
+        if measurement in OWN_MEASUREMENTS:
+            raise ValueError(f"{measurement} is kept for the store itself: choose another name")
+        return measurement
 
 
 ENVIRONMENT: Final = Profile(

@@ -58,9 +58,8 @@ def _number(value: float, metric: Metric | None, *, careful: bool) -> float | Fl
             raise NeedsCare
         if not math.isfinite(value):  # two finite SenML numbers may have been added up to it
             return _NOT_FINITE
-    if metric is not None and (metric.minimum is not None or metric.maximum is not None):
-        low = -math.inf if metric.minimum is None else metric.minimum
-        high = math.inf if metric.maximum is None else metric.maximum
+    if metric is not None and metric.bounded:
+        low, high = metric.range
         return value if low <= value <= high else _OUT_OF_RANGE
     return value
 

@@ -25,7 +25,7 @@ class DirectCommander:
             raise Away(f"The ingest worker {source} is not a part of this process", "ingest_unavailable")
         carried_out = asyncio.Event()
         payload = command.model_dump_json().encode()
-        self._intake.offer(Delivery(control_topic(source), payload, 1, time.time_ns(), carried_out.set))
+        self._intake.offer(Delivery([(control_topic(source), payload)], time.time_ns(), lambda _: carried_out.set()))
         try:
             async with asyncio.timeout(WITHIN_S):
                 await carried_out.wait()

@@ -1,76 +1,162 @@
 """Turns deliveries into groups: each message is judged, and whatever comes of it is written into its group."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 import orjson
 
-from services.ingest.delivery import Delivery
-from services.ingest.group import Group, Letter
+from services.ingest.delivery import Delivery, Message
+from services.ingest.group import MAX_BYTES, MAX_READINGS, Group, Letter
 from services.ingest.places import places
 from services.ingest.registry import Device, Registry
 from services.ingest.settings import IngestSettings
+from shared.flat import FlatJudge
 from shared.payloads import MAX_PAYLOAD, MAX_SAMPLES, Verdict, Window, judge
-from shared.readings import DeviceStatus, Reading
+from shared.readings import DeviceStatus, Reading, Values, encode_readings
+from shared.times import EARLIEST_NS
 from shared.topics import DeviceTopic, parse_device_topic
 from shared.values import Flaw
 
 _STATUS: Final = ("online", "offline")
+# Reading(…) without a call of Python in between, which would take as long as all the rest of it
+_reading: Final = partial(tuple.__new__, Reading)
+_NOWHERE: Final[dict[str, "Route"]] = {}
+
+
+class Route(NamedTuple):
+    """A topic that needs no more questions: the data of a device that is known and enabled.
+
+    `overhead`: bytes of a reading's encoding that its payload doesn't have.
+    """
+
+    device_id: str
+    user_id: int
+    measurement: str
+    judge: Callable[[bytes, str], tuple[int | None, Values] | None]
+    overhead: int
 
 
 class Acceptor:
-    """Judges by the registry and the settings. Keeps one thing: the last receipt time, which only ever increases."""
+    """Judges by the registry and the settings. Keeps the last receipt time, which only ever increases, and routes.
 
-    def __init__(self, registry: Registry, settings: IngestSettings) -> None:
+    `notices`: topics of services. A message of these is judged by nobody here: it ends its group.
+    """
+
+    def __init__(self, registry: Registry, settings: IngestSettings, notices: Collection[str] = ()) -> None:
         self._registry = registry
+        self._notices = notices
         self._max_age_ns = None if settings.max_age_s is None else int(settings.max_age_s * 1e9)
         self._max_ahead_ns = int(settings.max_ahead_s * 1e9)
         self._last_ns = 0
+        self._routes: dict[str, Route] = {}
+        self._judges: dict[str, FlatJudge] = {}
+        self._version = registry.version
 
     def groups(self, deliveries: Iterable[Delivery]) -> Iterator[Group]:
         """Judge all, in order; a group closes when it is full."""
+        if self._version != self._registry.version:
+            self._version = self._registry.version
+            self._routes.clear()
+            self._judges.clear()
         group = Group()
         for delivery in deliveries:
-            group.deliveries.append(delivery)
-            self._accept(delivery, group)
-            if group.full:
-                yield group
-                group = Group()
-        if group.deliveries:
+            position = 0
+            while position < len(delivery.messages):
+                position = self._fill(group, delivery, position)
+                if group.full:
+                    yield group
+                    group = Group()
+        if group.acks:
             yield group
 
-    def _accept(self, delivery: Delivery, group: Group) -> None:
-        if delivery.repeated:
+    def _fill(self, group: Group, delivery: Delivery, begin: int) -> int:
+        """The hot path: messages from position `begin` on, until the group is full; returns the position after them."""
+        now_ns, last_ns = delivery.received_ns, self._last_ns
+        earliest, latest = self._window(now_ns)
+        find = (_NOWHERE if delivery.repeated else self._routes).get  # repeats are rare, and none of this function's
+        readings, size, position, taken = group.readings, group.size, begin, 0
+        for topic, payload in islice(delivery.messages, begin, None):
+            position += 1
+            flat = None
+            route = find(topic)
+            if route is not None:
+                device_id, user_id, measurement, judge, overhead = route
+                flat = judge(payload, device_id)
+            if flat is not None:
+                ts_ns, values = flat
+                if ts_ns is None:  # two samples without a time of their own must not become one point
+                    last_ns = ts_ns = now_ns if now_ns > last_ns else last_ns + 1
+                if earliest <= ts_ns <= latest:
+                    readings.append(_reading((device_id, user_id, measurement, ts_ns, values)))
+                    size += len(payload) + overhead
+                    taken += 1
+                    if size >= MAX_BYTES or len(readings) >= MAX_READINGS:
+                        break
+                    continue
+            if topic in self._notices:
+                group.notice = Delivery([(topic, payload)], now_ns, delivery.ack)
+                break
+            group.size, self._last_ns = size, last_ns
+            self._accept(Message(topic, payload, now_ns), group, repeated=position - 1 in delivery.repeated)
+            size, last_ns = group.size, self._last_ns
+            if group.full:
+                break
+        group.size, self._last_ns = size, last_ns
+        group.counts["messages"] += taken
+        group.count_commit(taken, 0)
+        own = position - begin - (group.notice is not None)
+        if own:
+            group.take(delivery, own)
+        return position
+
+    def _window(self, now_ns: int) -> tuple[int, int]:
+        earliest = EARLIEST_NS if self._max_age_ns is None else max(EARLIEST_NS, now_ns - self._max_age_ns)
+        return earliest, now_ns + self._max_ahead_ns
+
+    def _accept(self, message: Message, group: Group, *, repeated: bool) -> None:
+        """The thorough way, for whatever isn't plain."""
+        if repeated:
             group.counts["duplicates"] += 1
             return
-        topic = parse_device_topic(delivery.topic)
+        topic = parse_device_topic(message.topic)
         if topic is None:
             group.counts["ignored"] += 1
             return
         if topic.device_id is None:
-            _refuse(group, self._own_time(delivery), Flaw("", "bad_device_id", topic.level[:256]))
+            _refuse(group, self._own_time(message), Flaw("", "bad_device_id", topic.level[:256]))
             return
         device = self._registry.find(topic.device_id)
         if device is None:
             device = self._registry.register(topic.device_id)
             if device is None:
                 flaw = Flaw("", "unknown_device", topic.device_id)
-                _refuse(group, self._own_time(delivery), flaw, topic.device_id)
+                _refuse(group, self._own_time(message), flaw, topic.device_id)
                 return
             group.registered.append(topic.device_id)
         if device.disabled:
-            _refuse(group, self._own_time(delivery), Flaw("", "device_disabled"), topic.device_id, device)
+            _refuse(group, self._own_time(message), Flaw("", "device_disabled"), topic.device_id, device)
         elif topic.kind == "data":
-            self._accept_data(delivery, group, topic.device_id, device)
+            self._accept_data(message, group, topic.device_id, device)
+            self._routes[message.topic] = self._route(topic.device_id, device)
         else:
-            _accept_status(delivery, group, topic, device)
+            _accept_status(message, group, topic, device)
 
-    def _accept_data(self, delivery: Delivery, group: Group, device_id: str, device: Device) -> None:
-        """The hot path: one message to readings."""
-        now_ns = self._receipt_ns(delivery.received_ns)
+    def _route(self, device_id: str, device: Device) -> Route:
+        profile = device.profile
+        judge = self._judges.get(profile.name)
+        if judge is None:
+            judge = self._judges[profile.name] = FlatJudge(profile)
+        overhead = len(encode_readings([Reading(device_id, device.user_id, profile.measurement, EARLIEST_NS, {})]))
+        return Route(device_id, device.user_id, profile.measurement, judge.judge, overhead)
+
+    def _accept_data(self, message: Message, group: Group, device_id: str, device: Device) -> None:
+        """One message to readings."""
+        now_ns = self._receipt_ns(message.received_ns)
         earliest = None if self._max_age_ns is None else now_ns - self._max_age_ns
         window = Window(earliest, now_ns + self._max_ahead_ns)
-        verdict = judge(delivery.payload, device.profile, device_id, now_ns, window)
+        verdict = judge(message.payload, device.profile, device_id, now_ns, window)
         accepted, refused = verdict
         if accepted:
             measurement, user_id = device.profile.measurement, device.user_id
@@ -87,7 +173,7 @@ class Acceptor:
         if flawed or len(accepted) > 1:
             self._last_ns = now_ns + MAX_SAMPLES
         if flawed:
-            _add_letter(group, delivery._replace(received_ns=now_ns), verdict, (device_id, device.user_id))
+            _add_letter(group, message._replace(received_ns=now_ns), verdict, (device_id, device.user_id))
 
     def _receipt_ns(self, received_ns: int) -> int:
         """A time of its own for each message, and for each place in it.
@@ -97,42 +183,42 @@ class Acceptor:
         self._last_ns = max(received_ns, self._last_ns + 1)
         return self._last_ns
 
-    def _own_time(self, delivery: Delivery) -> Delivery:
-        now_ns = self._receipt_ns(delivery.received_ns)
+    def _own_time(self, message: Message) -> Message:
+        now_ns = self._receipt_ns(message.received_ns)
         self._last_ns = now_ns + MAX_SAMPLES
-        return delivery._replace(received_ns=now_ns)
+        return message._replace(received_ns=now_ns)
 
 
-def _add_letter(group: Group, delivery: Delivery, verdict: Verdict, owner: tuple[str | None, int | None]) -> None:
+def _add_letter(group: Group, message: Message, verdict: Verdict, owner: tuple[str | None, int | None]) -> None:
     """Keep the raw message, with every flaw that was found in it."""
     accepted, refused = verdict
     flaws = [*refused, *(flaw for sample in accepted for flaw in sample.refused)]
-    letter = Letter.of("part" if accepted else "message", flaws, delivery, owner)
+    letter = Letter.of("part" if accepted else "message", flaws, message, owner)
     group.add_letter(letter._replace(entries=len(refused)))
     group.counts["metrics_refused"] += len(flaws) - len(refused)
 
 
 def _refuse(
-    group: Group, delivery: Delivery, flaw: Flaw, device_id: str | None = None, device: Device | None = None
+    group: Group, message: Message, flaw: Flaw, device_id: str | None = None, device: Device | None = None
 ) -> None:
     """One entry: the message as a whole."""
     owner = (device_id, device.user_id if device else None)
     group.counts["messages"] += 1
     group.count_commit(0, 1)
-    _add_letter(group, delivery, Verdict([], [flaw]), owner)
+    _add_letter(group, message, Verdict([], [flaw]), owner)
 
 
-def _accept_status(delivery: Delivery, group: Group, topic: DeviceTopic, device: Device) -> None:
-    if not delivery.payload:  # an empty retained message clears the topic; it says nothing of the device
+def _accept_status(message: Message, group: Group, topic: DeviceTopic, device: Device) -> None:
+    if not message.payload:  # an empty retained message clears the topic; it says nothing of the device
         group.counts["ignored"] += 1
         return
-    status = _parse_status(delivery.payload)
+    status = _parse_status(message.payload)
     if status is None:
         flaw = Flaw("status", "wrong_type", 'a status is online or offline, or {"status": …}')
-        _refuse(group, delivery, flaw, topic.device_id, device)
+        _refuse(group, message, flaw, topic.device_id, device)
         return
     group.counts["status"] += 1
-    group.status.append(DeviceStatus(str(topic.device_id), device.user_id, status, delivery.received_ns))
+    group.status.append(DeviceStatus(str(topic.device_id), device.user_id, status, message.received_ns))
 
 
 def _parse_status(payload: bytes) -> str | None:

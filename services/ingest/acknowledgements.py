@@ -6,7 +6,7 @@ content, in memory only; after a crash a message without a time of its own may b
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from struct import pack
 from typing import Final
 
@@ -26,43 +26,50 @@ class Acknowledgements:
     """`write` sends on the connection that delivered, or nowhere. `known`: what the connections before delivered."""
 
     def __init__(self, write: Callable[[bytes], None], known: Remembered) -> None:
-        self._loop = asyncio.get_running_loop()
         self._write = write
         self._known = known
         self._recent: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
-        self._waiting: list[int] = []
+        self._open: deque[int] = deque()
         self._settled = asyncio.Event()
         self._over = False
         self.delivered = 0
-        self.acknowledged = 0
 
-    def expect(self, packet: PublishPacket, packet_id: int, mark: int) -> bool:
-        """This message, told by `mark`, will be acknowledged. Returns whether it was delivered before."""
-        self._recent.append((packet_id, mark))
-        self.delivered += 1
+    def expect(
+        self, ids: Sequence[int], messages: Sequence[tuple[str, bytes]], packets: Sequence[PublishPacket]
+    ) -> Collection[int]:
+        """These will be acknowledged, in this order; returns the positions of those that were delivered before.
+
+        `ids` are packet ids, 0 for QoS 0.
+        """
+        marks = list(map(hash, messages))
+        self._recent.extend(zip(ids, marks, strict=True))
+        self._open.extend(ids)
+        self.delivered += len(ids)
         if not self._known:
-            return False
-        return self._known.get(packet_id) == mark and packet.duplicate
+            return ()
+        known = self._known.get
+        return {
+            position
+            for position, (packet_id, mark) in enumerate(zip(ids, marks, strict=True))
+            if packet_id and known(packet_id) == mark and packets[position].duplicate
+        }
 
-    def acknowledge(self, packet_id: int) -> None:
-        """All of one turn of the loop are one write, in the order in which they were called."""
-        if not self._waiting:
-            self._loop.call_soon(self._flush)
-        self._waiting.append(_PUBACK | packet_id)
-
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        self.acknowledged += len(waiting)
-        self._write(pack(f">{len(waiting)}I", *waiting))
-        if self.acknowledged == self.delivered:
+    def acknowledge(self, count: int) -> None:
+        """The next so many are on disk: one write for all of them. Those of QoS 0 are only counted."""
+        oldest = self._open.popleft
+        ids = [oldest() for _ in range(count)]
+        due = [_PUBACK | packet_id for packet_id in ids if packet_id]
+        if due:
+            self._write(pack(f">{len(due)}I", *due))
+        if not self._open:
             self._settled.set()
 
     async def settled(self) -> bool:
         """Wait until all that was delivered is acknowledged; False when the connection ended first."""
-        while self.acknowledged < self.delivered and not self._over:
+        while self._open and not self._over:
             self._settled.clear()
             await self._settled.wait()
-        return self.acknowledged == self.delivered
+        return not self._open
 
     def end(self) -> None:
         """The connection is gone: what is acknowledged from now on was committed, and nobody hears of it."""
@@ -75,6 +82,7 @@ class Acknowledgements:
         `handed_over`: whether what this connection delivered went to the intake, from where nothing gets lost.
         """
         recent = dict(self._recent) if handed_over else {}
+        recent.pop(0, None)
         # by the last delivery, not the first: a broker repeats before it goes on, so what is cut off was acknowledged
         older = [each for each in self._known.items() if each[0] not in recent]
         return dict([*older, *recent.items()][-REMEMBERED:])

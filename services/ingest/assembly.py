@@ -11,7 +11,6 @@ from services.ingest.announcer import Announcer
 from services.ingest.commands import Commands
 from services.ingest.complaints import Complaints
 from services.ingest.delivery import Intake
-from services.ingest.latest import LatestBoard
 from services.ingest.mirror import Mirror
 from services.ingest.outbox import Outbox
 from services.ingest.pipeline import Pipeline
@@ -24,6 +23,7 @@ from shared.health import Health
 from shared.process import Part
 from shared.profiles import DEFAULT_PROFILE
 from shared.timeseries.store import TimeSeriesStore
+from shared.topics import control_topic
 
 
 class Surroundings(NamedTuple):
@@ -51,8 +51,7 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     await outbox.open()
     stack.push_async_callback(outbox.close)
     registry = Registry(settings.unknown_devices, DEFAULT_PROFILE)
-    board = LatestBoard()
-    mirror = Mirror(outbox, board, registry, around.engine, around.health)
+    mirror = Mirror(outbox, registry, around.engine, around.health)
     await mirror.load()
     stack.push_async_callback(mirror.push_last)
     stack.push_async_callback(outbox.settle)  # runs before the last push, so that people see the books as they ended
@@ -61,11 +60,10 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     writer = Writer(outbox, around.store, around.announcer, around.health)
     pipeline = Pipeline(
         intake,
-        Acceptor(registry, settings),
+        Acceptor(registry, settings, {control_topic(settings.source)}),
         commands,
         complaints,
         registry,
-        board,
         outbox,
         around.announcer,
         writer,

@@ -1,16 +1,16 @@
 """What the relational database has yet to hear of: latest values, dead letters, devices that registered themselves.
 
-Tables of the outbox's file, written in the same transactions; every function belongs to the outbox's thread.
+Tables of the outbox's file, written in its transactions; every function belongs to the outbox's thread.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import orjson
 
 from services.ingest.group import Letter
-from services.ingest.latest import Latest
+from services.ingest.latest import Checkpoint, Latest
 
 # the device's id, its owner, its profile's name, whether it is disabled
 RegistryRow = tuple[str, int, str, bool]
@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS dirty (
     seen_ns INTEGER NOT NULL, "values" BLOB NOT NULL, status TEXT NOT NULL, status_ns INTEGER NOT NULL,
     generation INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checkpoint (seq INTEGER NOT NULL);  -- what `dirty` says includes all rows up to it
 CREATE TABLE IF NOT EXISTS registry (
     device_id TEXT PRIMARY KEY, user_id INTEGER NOT NULL, profile TEXT NOT NULL, disabled INTEGER NOT NULL,
     pending INTEGER NOT NULL                -- it registered itself, and the relational database doesn't know yet
@@ -35,8 +36,13 @@ class Known(NamedTuple):
     pending: list[str]
 
 
-def add(connection: sqlite3.Connection, latest: Mapping[str, Latest], registered: Iterable[RegistryRow]) -> None:
-    """In the open transaction of a group."""
+def register(connection: sqlite3.Connection, registered: Iterable[RegistryRow]) -> None:
+    """Devices that registered themselves, in the open transaction of their first group."""
+    connection.executemany("INSERT OR REPLACE INTO registry VALUES (?, ?, ?, ?, 1)", registered)
+
+
+def save(connection: sqlite3.Connection, checkpoint: Checkpoint) -> None:
+    """Latest values, in an open transaction: from now on rows of the spool up to its seq may be deleted."""
     connection.executemany(
         "INSERT OR REPLACE INTO dirty VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -51,10 +57,19 @@ def add(connection: sqlite3.Connection, latest: Mapping[str, Latest], registered
                 row.status_ns,
                 row.generation,
             )
-            for device_id, row in latest.items()
+            for device_id, row in checkpoint.rows.items()
         ],
     )
-    connection.executemany("INSERT OR REPLACE INTO registry VALUES (?, ?, ?, ?, 1)", registered)
+    connection.execute("UPDATE checkpoint SET seq = ?", (checkpoint.seq,))
+
+
+def saved_seq(connection: sqlite3.Connection, last_seq: int) -> int:
+    """The seq of the last checkpoint; a file that never had one kept latest values with each row, up to `last_seq`."""
+    found = connection.execute("SELECT seq FROM checkpoint").fetchone()
+    if found is None:
+        connection.execute("INSERT INTO checkpoint VALUES (?)", (last_seq,))
+        return last_seq
+    return int(found[0])
 
 
 def latest(connection: sqlite3.Connection) -> dict[str, Latest]:
@@ -91,6 +106,6 @@ def forget(
     connection: sqlite3.Connection, pushed: Sequence[tuple[str, int]], moved: Sequence[int], devices: Sequence[str]
 ) -> None:
     """Mark as heard: (device_id, generation) of latest values, letters, devices. In an open transaction."""
-    connection.executemany("DELETE FROM dirty WHERE device_id = ? AND generation = ?", pushed)
+    connection.executemany("DELETE FROM dirty WHERE device_id = ? AND generation <= ?", pushed)
     connection.executemany("UPDATE dead SET moved = 1 WHERE letter = ?", [(letter,) for letter in moved])
     connection.executemany("UPDATE registry SET pending = 0 WHERE device_id = ?", [(device,) for device in devices])

@@ -1,11 +1,11 @@
 """Carries out commands: dead letters driven again or discarded, as groups like any other, so that order is kept.
 
 A command is some groups, each one transaction with its letters, its books and how far it has come. Its acknowledgement
-leaves with the last one. Cut off anywhere, it goes on where it was when it is delivered again.
+leaves after the last one. Cut off anywhere, it goes on where it was when it is delivered again.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Final
 
@@ -13,14 +13,13 @@ import structlog
 from pydantic import ValidationError
 
 from services.ingest import deadletters, errands
-from services.ingest.delivery import Delivery
 from services.ingest.errands import Errand
 from services.ingest.group import Gone, Group, Letter
 from services.ingest.outbox import Outbox
 from services.ingest.post import Post
 from services.ingest.redrive import Redriver
 from shared.commands import Answer, Command
-from shared.topics import control_answer_topic, control_topic
+from shared.topics import control_answer_topic
 
 log = structlog.get_logger()
 
@@ -30,28 +29,17 @@ _OTHER_FILE: Final = "epoch: this worker's file is another one, {}"
 
 
 class Commands:
-    """Of one worker. `divide` finds them among deliveries, `groups` carries one out while its groups are committed."""
+    """Of one worker: `groups` carries a command out while its groups are committed."""
 
     def __init__(self, outbox: Outbox, redriver: Redriver, post: Post) -> None:
         self._outbox = outbox
         self._redriver = redriver
         self._post = post
-        self._topic = control_topic(outbox.source)
 
-    def divide(self, deliveries: Sequence[Delivery]) -> Iterator[tuple[Sequence[Delivery], Delivery | None]]:
-        """Stretches without a command, each with the command that ends it: acknowledgements leave in this order."""
-        begin = 0
-        for at, delivery in enumerate(deliveries):
-            if delivery.topic == self._topic:
-                yield deliveries[begin:at], delivery
-                begin = at + 1
-        yield deliveries[begin:], None
-
-    async def groups(self, delivery: Delivery) -> AsyncIterator[Group]:
+    async def groups(self, payload: bytes) -> AsyncIterator[Group]:
         """To be committed one by one before the next is asked for; the answer is sent after the last one."""
-        command = _parse(delivery.payload)
+        command = _parse(payload)
         if command is None:
-            yield Group([delivery])
             return
         errand = await self._outbox.read(partial(errands.find, command_id=command.command_id))
         while errand.handled < len(command.letters):
@@ -64,7 +52,6 @@ class Commands:
                     yield _closed(group, command, errand)
                     group = Group()
             yield _closed(group, command, errand)
-        yield Group([delivery])
         self._answer(command, errand)
 
     def _ours(self, command: Command) -> bool:
@@ -91,7 +78,9 @@ class Commands:
         if outcome.reason:
             return outcome.reason
         group.add_readings(outcome.readings)
-        group.deliveries.append(Delivery(letter.topic, b"", 0, min(letter.received_ns, time.time_ns()), _heard))
+        # a device was heard when it spoke: the oldest stands for all, so that nobody comes back to life by being mended
+        seen_ns = min(letter.received_ns, time.time_ns())
+        group.received_ns = min(group.received_ns or seen_ns, seen_ns)
         refused = 0
         if outcome.letter is not None:
             group.add_letter(outcome.letter)
@@ -107,9 +96,6 @@ class Commands:
 
 
 def _closed(group: Group, command: Command, errand: Errand) -> Group:
-    # a device was heard when it spoke: the oldest stands for all, so that nobody comes back to life by being mended
-    group.deliveries.sort(key=lambda each: each.received_ns, reverse=True)
-    group.deliveries = group.deliveries or [_NOBODY]
     group.also = partial(errands.keep, command_id=command.command_id, errand=errand, now_ns=time.time_ns())
     return group
 
@@ -123,10 +109,3 @@ def _parse(payload: bytes) -> Command | None:
         field = ".".join(str(part) for part in wrong["loc"])
         log.warning("bad_command", field=field, reason=wrong["msg"][:300])
         return None
-
-
-def _heard() -> None:
-    """Its acknowledgement left when it was received."""
-
-
-_NOBODY: Final = Delivery("", b"", 0, 0, _heard)

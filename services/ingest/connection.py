@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, NamedTuple, TypeVar, cast
 
 from mqtt5 import DisconnectPacket, Packet, PingReqPacket, PingRespPacket, PublishPacket, QoS
@@ -15,7 +14,7 @@ from mqtt5 import DisconnectPacket, Packet, PingReqPacket, PingRespPacket, Publi
 from services.ingest.acknowledgements import Acknowledgements, Remembered
 from services.ingest.delivery import MAX_WAITING, MAX_WAITING_BYTES, Delivery, Intake
 from services.ingest.session import words
-from services.ingest.wire import Violation, read_packet
+from services.ingest.wire import Violation, read_packets
 
 _MAX_HELD_BYTES: Final = 8 * 1024 * 1024
 _EXACTLY_ONCE: Final = QoS.EXACTLY_ONCE
@@ -43,10 +42,6 @@ class Tally:
     connections: int = 0
     sessions_lost: int = 0
     last_message_ns: int = 0
-
-
-def _nothing() -> None:
-    """Acknowledge QoS 0."""
 
 
 class Connection(asyncio.Protocol):
@@ -94,49 +89,53 @@ class Connection(asyncio.Protocol):
         self._keep_bounds(len(data))
 
     def _take(self, data: bytes) -> None:
-        """Every whole packet; the bytes of a packet that has only begun are kept."""
-        view, at, end = memoryview(data), 0, len(data)
+        """Every whole packet, in order; the bytes of a packet that has only begun are kept. Raises Violation."""
+        packets, size, violation = read_packets(data)
         messages: list[PublishPacket] = []
         try:
-            while at < end:
-                read = read_packet(view[at:])
-                if read is None:
-                    break
-                packet, size = read
-                at += size
+            for packet in packets:
                 if type(packet) is PublishPacket:
                     messages.append(packet)
                 else:
                     self._answer(packet)
         finally:
             if messages:  # what came before a violation is sound
-                self._deliver(messages)
-        self._rest = data[at:]
+                self._deliver(messages, size)
+        if violation is not None:
+            raise violation
+        self._rest = data[size:]
 
-    def _deliver(self, messages: Sequence[PublishPacket]) -> None:
-        """The hot path."""
-        now_ns = time.time_ns()
-        expect, acknowledge = self.acknowledgements.expect, self.acknowledgements.acknowledge
-        offer = self._intake.offer if self._held is None else self._held.append
-        count = len(messages)
-        for packet in messages:
-            topic, payload, packet_id = packet.topic, packet.payload, packet.packet_id
+    def _deliver(self, packets: Sequence[PublishPacket], size: int) -> None:
+        """The hot path: packets of `size` bytes. Raises Violation where one must not be; those before it count."""
+        now_ns, own, violation = time.time_ns(), self._own_topic, None
+        kept: list[PublishPacket] = []
+        messages: list[tuple[str, bytes]] = []
+        ids: list[int] = []
+        for packet in packets:
+            message, packet_id = (packet.topic, packet.payload), packet.packet_id
             if packet_id is None:
-                if topic == self._own_topic:
-                    self._own(self, payload)
-                    count -= 1
-                else:
-                    offer(Delivery(topic, payload, 0, now_ns, _nothing))
-                continue
-            if not packet_id or packet.qos is _EXACTLY_ONCE:
-                raise Violation(f"a message with packet id {packet_id} and QoS {packet.qos.value}")
-            repeated = expect(packet, packet_id, hash((topic, payload)))
-            if repeated:
-                self._tally.duplicates += 1
-            offer(Delivery(topic, payload, 1, now_ns, partial(acknowledge, packet_id), repeated))
-        if count:
-            self._tally.messages += count
+                if message[0] == own:
+                    self._own(self, message[1])
+                    continue
+                packet_id = 0
+            elif not packet_id or packet.qos is _EXACTLY_ONCE:
+                violation = Violation(f"a message with packet id {packet_id} and QoS {packet.qos.value}")
+                break
+            kept.append(packet)
+            messages.append(message)
+            ids.append(packet_id)
+        if messages:
+            repeated = self.acknowledgements.expect(ids, messages, kept)
+            delivery = Delivery(messages, now_ns, self.acknowledgements.acknowledge, repeated)
+            if self._held is None:
+                self._intake.offer(delivery, size)
+            else:
+                self._held.append(delivery)
+            self._tally.duplicates += len(repeated)
+            self._tally.messages += len(messages)
             self._tally.last_message_ns = now_ns
+        if violation is not None:
+            raise violation
 
     def _answer(self, packet: Packet) -> None:
         if isinstance(packet, DisconnectPacket):

@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple
 import orjson
 
 from services.ingest.books import Moves
-from services.ingest.delivery import Delivery
+from services.ingest.delivery import Delivery, Message
 from shared.readings import DeviceStatus, Reading, encode_readings
 from shared.values import Flaw
 
@@ -41,17 +41,15 @@ class Letter(NamedTuple):
     paths: bytes  # JSON [[path, code], …]
 
     @classmethod
-    def of(
-        cls, kind: Kind, flaws: Sequence[Flaw], delivery: Delivery, owner: tuple[str | None, int | None]
-    ) -> "Letter":
-        """A letter for what was refused of one delivery; its code is that of the first flaw."""
+    def of(cls, kind: Kind, flaws: Sequence[Flaw], message: Message, owner: tuple[str | None, int | None]) -> "Letter":
+        """A letter for what was refused of one message; its code is that of the first flaw."""
         first = flaws[0]
         paths = orjson.dumps([(flaw.path, flaw.code) for flaw in flaws if flaw.path])
-        digest = sha256(delivery.payload).hexdigest()
-        kept = delivery.payload[:KEPT_PAYLOAD]
-        size = len(delivery.payload)
-        topic, detail = delivery.topic.replace("\x00", "?"), first.detail[:1024].replace("\x00", "?")  # for PostgreSQL
-        return cls(kind, first.code, detail, *owner, topic, delivery.received_ns, 0, kept, size, digest, paths)
+        digest = sha256(message.payload).hexdigest()
+        kept = message.payload[:KEPT_PAYLOAD]
+        size = len(message.payload)
+        topic, detail = message.topic.replace("\x00", "?"), first.detail[:1024].replace("\x00", "?")  # for PostgreSQL
+        return cls(kind, first.code, detail, *owner, topic, message.received_ns, 0, kept, size, digest, paths)
 
 
 class Gone(NamedTuple):
@@ -63,25 +61,33 @@ class Gone(NamedTuple):
 
 @dataclass(slots=True)
 class Group:
-    """Filled by the acceptor, written by the outbox, acknowledged by the pipeline."""
+    """Filled by the acceptor, written by the outbox, acknowledged by the pipeline.
 
-    deliveries: list[Delivery] = field(default_factory=list)
+    `notice`: what a service said right after all of this; whoever carries it out acknowledges it then.
+    """
+
+    acks: list[tuple[Callable[[int], None], int]] = field(default_factory=list)
+    received_ns: int = 0
     readings: list[Reading] = field(default_factory=list)
-    pieces: list[bytes] = field(default_factory=list)
+    body: bytes = b"[]"
     size: int = 0
     status: list[DeviceStatus] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     registered: list[str] = field(default_factory=list)
     counts: Moves = field(default_factory=Counter)
+    notice: Delivery | None = None
     gone: list[Gone] = field(default_factory=list)
     also: Callable[[sqlite3.Connection], None] | None = None  # in the same transaction
 
+    def take(self, delivery: Delivery, messages: int) -> None:
+        """The next so many messages of a delivery are in this group."""
+        self.received_ns = delivery.received_ns
+        self.acks.append((delivery.ack, messages))
+
     def add_readings(self, readings: list[Reading]) -> None:
-        """Take the readings of one message, encoded here and nowhere else."""
-        piece = encode_readings(readings)[1:-1]
+        """Take the readings of one message."""
         self.readings += readings
-        self.pieces.append(piece)
-        self.size += len(piece) + 1
+        self.size += len(encode_readings(readings))
 
     def count_commit(self, accepted: int, refused: int) -> None:
         """Entries of one message: so many go to the spool, so many to the dead letters."""
@@ -94,19 +100,19 @@ class Group:
         self.letters.append(letter)
         self.size += len(letter.payload)
 
-    @property
-    def body(self) -> bytes:
-        """The one encoding of all its readings."""
-        return b"[" + b",".join(self.pieces) + b"]"
+    def encode(self) -> bytes:
+        """The one encoding of all its readings, kept as `body`: it is what is written, and what is announced."""
+        self.body = encode_readings(self.readings)
+        return self.body
 
     @property
     def full(self) -> bool:
-        return self.size >= MAX_BYTES or len(self.readings) >= MAX_READINGS
+        return self.size >= MAX_BYTES or len(self.readings) >= MAX_READINGS or self.notice is not None
 
     def acknowledge(self) -> None:
-        """Tell every device, in the order in which they spoke. Only after the commit."""
-        for delivery in self.deliveries:
-            delivery.ack()
+        """Tell every connection, in the order in which they spoke. Only after the commit."""
+        for ack, messages in self.acks:
+            ack(messages)
 
 
 def refused_reading(reading: Reading, reason: str) -> Letter:

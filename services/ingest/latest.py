@@ -1,10 +1,14 @@
-"""Latest values that the relational database may not know yet: merged here, kept in the outbox file until pushed."""
+"""Latest values that the relational database may not know yet: merged here, and kept in the outbox's file.
 
-from collections.abc import Mapping
+Not with every commit: what was committed since the last checkpoint is in the spool's own rows, and is read from them
+after a crash. So rows may leave the spool only together with a checkpoint that speaks of them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
-from services.ingest.group import Group
 from shared.readings import DeviceStatus, Reading, Values
 
 
@@ -22,7 +26,7 @@ class Latest:
     generation: int = 0
 
     def copy(self) -> "Latest":
-        """Spelled out: dataclasses.replace costs ten times as much, once for each device and commit."""
+        """Spelled out: dataclasses.replace costs ten times as much."""
         return Latest(
             self.user_id,
             self.measurement,
@@ -34,69 +38,94 @@ class Latest:
             self.generation,
         )
 
-    def take(self, reading: Reading, seen_ns: int) -> None:
-        """Newer data wins, metric by metric. Late data moves nothing back, but the device was heard."""
-        self.seen_ns = max(self.seen_ns, seen_ns)
-        if reading.ts_ns < self.ts_ns:
-            return
-        if (reading.user_id, reading.measurement) == (self.user_id, self.measurement):
-            self.values.update(reading.values)
-        else:
-            self.user_id, self.measurement = reading.user_id, reading.measurement
-            self.values = dict(reading.values)
-        self.ts_ns = reading.ts_ns
-
     def take_status(self, status: DeviceStatus) -> None:
         if status.ts_ns >= self.status_ns:
             self.user_id, self.status, self.status_ns = status.user_id, status.status, status.ts_ns
 
 
+class Checkpoint(NamedTuple):
+    """Rows to be kept on disk; with them, and those kept before, all up to `seq` is kept or was pushed."""
+
+    seq: int
+    generation: int
+    rows: Mapping[str, Latest]
+
+
 class LatestBoard:
-    """device_id → Latest, for devices that changed since the last push."""
+    """device_id → Latest, for devices that changed since the last push. Told of a group once it is on disk."""
 
     def __init__(self) -> None:
         self._dirty: dict[str, Latest] = {}
+        self._saved: dict[str, int] = {}
         self._generation = 0
+        self._saved_generation = 0
+        self.seq = 0
 
-    def load(self, rows: Mapping[str, Latest]) -> None:
-        """What an earlier run left behind."""
+    def load(self, rows: Mapping[str, Latest], seq: int) -> None:
+        """What an earlier run kept, up to `seq`."""
         self._dirty.update(rows)
         self._generation = max((row.generation for row in rows.values()), default=0)
+        self._saved = {device_id: row.generation for device_id, row in rows.items()}
+        self._saved_generation = self._generation
+        self.seq = seq
 
-    def merged(self, group: Group) -> dict[str, Latest]:
-        """What the board will say once `group` is on disk; the board itself is unchanged until `apply`."""
-        self._generation += 1
-        seen_ns = group.deliveries[-1].received_ns
-        changed: dict[str, Latest] = {}
-        for reading in group.readings:
-            self._changed(changed, reading.device_id, reading.user_id).take(reading, seen_ns)
-        for status in group.status:
-            self._changed(changed, status.device_id, status.user_id).take_status(status)
-        return changed
+    def take(self, seq: int, readings: Iterable[Reading], statuses: Iterable[DeviceStatus], seen_ns: int) -> None:
+        """A row of the spool: newer data wins, metric by metric; late data moves nothing back, but was heard."""
+        self.seq = seq
+        self._generation = generation = self._generation + 1
+        dirty = self._dirty
+        for device_id, user_id, measurement, ts_ns, values in readings:
+            row = dirty.get(device_id)
+            if row is None:
+                row = dirty[device_id] = Latest(user_id)
+            row.generation = generation
+            # it may be less: this host's clock was set back, or what is driven again was heard long ago
+            if seen_ns > row.seen_ns:  # noqa: PLR1730 - max() would be a call for each reading
+                row.seen_ns = seen_ns
+            if ts_ns < row.ts_ns:
+                continue
+            row.ts_ns = ts_ns
+            if row.measurement == measurement and row.user_id == user_id:
+                row.values.update(values)
+            else:
+                row.user_id, row.measurement, row.values = user_id, measurement, dict(values)
+        for status in statuses:
+            row = dirty.get(status.device_id)
+            if row is None:
+                row = dirty[status.device_id] = Latest(status.user_id)
+            row.generation = generation
+            row.take_status(status)
 
-    def _changed(self, changed: dict[str, Latest], device_id: str, user_id: int) -> Latest:
-        found = changed.get(device_id)
-        if found is None:
-            known = self._dirty.get(device_id)
-            found = Latest(user_id) if known is None else known.copy()
-            found.generation = self._generation
-            changed[device_id] = found
-        return found
+    def checkpoint(self) -> Checkpoint:
+        """What changed since the last one and still waits: copies, for another thread to write down."""
+        before = self._saved_generation
+        changed = {device_id: row.copy() for device_id, row in self._dirty.items() if row.generation > before}
+        return Checkpoint(self.seq, self._generation, changed)
 
-    def apply(self, changed: Mapping[str, Latest]) -> None:
-        self._dirty.update(changed)
+    def saved(self, checkpoint: Checkpoint) -> None:
+        """It is on disk."""
+        self._saved_generation = checkpoint.generation
+        self._saved.update((device_id, row.generation) for device_id, row in checkpoint.rows.items())
+
+    @property
+    def unsaved(self) -> bool:
+        return self._generation > self._saved_generation
 
     def waiting(self, limit: int) -> dict[str, Latest]:
-        """Up to `limit` devices to push, the longest waiting first."""
-        return dict(islice(self._dirty.items(), limit))
+        """Copies of up to `limit` devices to push, the longest waiting first."""
+        return {device_id: row.copy() for device_id, row in islice(self._dirty.items(), limit)}
 
-    def pushed(self, rows: Mapping[str, Latest]) -> list[tuple[str, int]]:
+    def pushed(self, rows: Mapping[str, Latest]) -> Sequence[tuple[str, int]]:
         """Forget what was pushed and hasn't changed since; returns (device_id, generation) to forget on disk."""
+        forgotten = []
         for device_id, row in rows.items():
             current = self._dirty.pop(device_id, None)
-            if current is not None and current is not row:
-                self._dirty[device_id] = current  # to the end: those who changed meanwhile must not starve the others
-        return [(device_id, row.generation) for device_id, row in rows.items()]
+            if current is not None and current.generation != row.generation:
+                self._dirty[device_id] = current  # to the end: those who change all the time must not starve the others
+            kept = self._saved.get(device_id)
+            if kept is not None and kept <= row.generation:
+                forgotten.append((device_id, self._saved.pop(device_id)))
+        return forgotten
 
     def __len__(self) -> int:
         return len(self._dirty)

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.ingest import backlog, deadletters
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Letter
-from services.ingest.latest import Latest, LatestBoard
+from services.ingest.latest import Latest
 from services.ingest.outbox import Outbox
 from services.ingest.registry import Registry
 from shared.books import COLUMNS
@@ -41,11 +41,9 @@ _MAX_GONE: Final = 2_000
 class Mirror:
     """One task. `wake()` after each commit; the first push goes at once, the next ones half a second apart."""
 
-    def __init__(
-        self, outbox: Outbox, board: LatestBoard, registry: Registry, engine: AsyncEngine, health: Health
-    ) -> None:
+    def __init__(self, outbox: Outbox, registry: Registry, engine: AsyncEngine, health: Health) -> None:
         self._outbox = outbox
-        self._board = board
+        self._board = outbox.board
         self._registry = registry
         self._engine = engine
         self._health = health
@@ -58,7 +56,6 @@ class Mirror:
         known = await self._outbox.read(backlog.registry)
         self._registry.learn(known.devices)
         self._registry.announce(known.pending)
-        self._board.load(await self._outbox.read(backlog.latest))
         await self._try(self._read_registry)
         self._woken.set()
 

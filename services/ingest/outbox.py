@@ -8,9 +8,10 @@ import asyncio
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import takewhile
 from typing import Final, TypeVar
 
 import structlog
@@ -20,7 +21,7 @@ from services.ingest.ballast import BALLAST_BYTES, Ballast
 from services.ingest.books import Moves, Recount
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Group
-from services.ingest.latest import Latest
+from services.ingest.latest import Checkpoint, LatestBoard
 from services.ingest.outboxfile import Completion, OutboxFile, SpoolRow, Written, transaction
 from services.ingest.settings import IngestSettings
 from shared.health import Health
@@ -30,7 +31,7 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-_FLUSH_AFTER_S: Final = 0.05
+_CHECKPOINT_EVERY_S: Final = 0.5
 _LOOK_FOR_ROOM_S: Final = 0.5
 # what SQLite says of a disk that takes no more, or can't be written at all
 _NO_ROOM: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
@@ -46,9 +47,12 @@ class Outbox:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         self._health = health
         self._completions: list[Completion] = []
+        self._answered: dict[int, int] = {}  # stretches of rows above stored_seq, by the seq before each
         self._completed = asyncio.Event()
         self._used = 0
         self._no_room = False
+        self._checkpoint_s = 0.0
+        self.board = LatestBoard()
         self.source = settings.source
         self.epoch = ""
         self.last_seq = 0
@@ -58,37 +62,56 @@ class Outbox:
     async def open(self) -> None:
         """Make or open the file, alone; raises Refusal when another process has it, OutboxDamaged when it is broken."""
         opened = await self._call(self._file.open)
-        self.epoch, self.last_seq, self.stored_seq, self.books = opened
+        self.epoch, self.last_seq, self.stored_seq, self.books, saved_seq, latest = opened
+        self.board.load(latest, saved_seq)
+        while self.board.seq < self.last_seq and (rows := await self.rows(self.board.seq, 20_000)):
+            for row in rows:
+                self.board.take(row.seq, row.readings, row.status, row.committed_ns)
+        self.board.seq = self.last_seq
         self._used = await self._call(self._file.used_bytes)
         await self._call(self._ballast.lay)
         self._health.report("outbox", "ok")
 
-    async def commit(
-        self, group: Group, latest: Mapping[str, Latest], registered: Iterable[RegistryRow]
-    ) -> ReadingBatch | None:
+    async def commit(self, group: Group, registered: Iterable[RegistryRow]) -> ReadingBatch | None:
         """Write a group and fsync; None when there is nothing to announce. Raises OutboxFull: nothing is on disk."""
-        written = await self._call(partial(self._write, group, latest, registered))
+        checkpoint = self._due_checkpoint()
+        written = await self._call(partial(self._write, group, registered, checkpoint))
         if self._no_room:
             self._no_room = False
             self._health.report("outbox", "ok")
-        return None if written.seq is None else self.batch(written.seq, written.committed_ns, group)
+        if checkpoint is not None:
+            self._note(checkpoint)
+        if written.seq is None:
+            return None
+        self.board.take(written.seq, group.readings, group.status, group.received_ns)
+        return self.batch(written.seq, written.committed_ns, group)
 
-    def _write(
-        self,
-        group: Group,
-        latest: Mapping[str, Latest],
-        registered: Iterable[RegistryRow],
-    ) -> Written:
+    def _due_checkpoint(self) -> Checkpoint | None:
+        """Twice a second: it costs a row for each device that said something, as often as it is written down."""
+        due = time.monotonic() - self._checkpoint_s >= _CHECKPOINT_EVERY_S
+        return self.board.checkpoint() if due and (self._completions or self.board.unsaved) else None
+
+    def _note(self, checkpoint: Checkpoint) -> None:
+        self.board.saved(checkpoint)
+        self._checkpoint_s = time.monotonic()
+
+    def _write(self, group: Group, registered: Iterable[RegistryRow], checkpoint: Checkpoint | None) -> Written:
         """On the outbox's thread, which alone moves books and completions: a cancelled commit is still a commit."""
         full = self._shortage()
-        if full:
+        if full is not None:
             raise OutboxFull(full)
-        riding = list(self._completions)
-        written = self._room_for(partial(self._file.write, group, latest, registered, riding))
+        riding = self._riding(checkpoint)
+        written = self._room_for(partial(self._file.write, group, registered, riding, checkpoint))
         del self._completions[: len(riding)]
         self.books, self._used = written.books, written.used_bytes
         self.last_seq = written.seq or self.last_seq
         return written
+
+    def _riding(self, checkpoint: Checkpoint | None) -> list[Completion]:
+        """Completions of rows of which the checkpoint speaks; the others stay, and so do their rows."""
+        if checkpoint is None:
+            return []
+        return list(takewhile(lambda completion: max(completion.seqs) <= checkpoint.seq, list(self._completions)))
 
     def _room_for(self, work: Callable[[], T]) -> T:
         """Run a transaction; raises OutboxFull where the disk takes no more."""
@@ -132,16 +155,9 @@ class Outbox:
 
     def batch(self, seq: int, committed_ns: int, content: Group | SpoolRow) -> ReadingBatch:
         """The value that is announced for a row."""
+        readings, status, body = content.readings, content.status, content.body
         return ReadingBatch(
-            self.source,
-            self.epoch,
-            seq,
-            seq - 1,
-            self.stored_seq,
-            committed_ns,
-            content.readings,
-            content.status,
-            content.body,
+            self.source, self.epoch, seq, seq - 1, self.stored_seq, committed_ns, readings, status, body
         )
 
     def standing(self) -> ReadingBatch:
@@ -149,10 +165,16 @@ class Outbox:
         seq = self.last_seq
         return ReadingBatch(self.source, self.epoch, seq, seq, self.stored_seq, time.time_ns())
 
-    def complete(self, completion: Completion) -> None:
-        """The store has answered for these rows, all in order. Written down with the next commit, or soon."""
+    def complete(self, completion: Completion, after: int | None = None) -> None:
+        """The store has answered for these rows. Written down with the next commit, or soon.
+
+        `after`: the seq up to which rows were taken before these, where rows between are gone already. Writes end in
+        any order: `stored_seq` stays below the first that has not.
+        """
         self._completions.append(completion)
-        self.stored_seq = completion.seqs[-1]
+        self._answered[completion.seqs[0] - 1 if after is None else after] = completion.seqs[-1]
+        while self.stored_seq in self._answered:
+            self.stored_seq = self._answered.pop(self.stored_seq)
         self._completed.set()
 
     async def run(self, books_moved: Callable[[], None]) -> None:
@@ -160,7 +182,7 @@ class Outbox:
         while True:
             await self._completed.wait()
             self._completed.clear()
-            await asyncio.sleep(_FLUSH_AFTER_S)
+            await asyncio.sleep(_CHECKPOINT_EVERY_S)
             if self._completions:
                 try:
                     await self.flush()
@@ -174,14 +196,16 @@ class Outbox:
 
     async def flush(self) -> None:
         """Write down what is complete, in a transaction of its own; raises OutboxFull."""
-        await self._call(self._flush)
+        checkpoint = self.board.checkpoint()
+        await self._call(partial(self._flush, checkpoint))
+        self._note(checkpoint)
 
-    def _flush(self) -> None:
-        riding = list(self._completions)
+    def _flush(self, checkpoint: Checkpoint) -> None:
+        riding = self._riding(checkpoint)
         try:
-            self.books = self._room_for(partial(self._file.flush, riding))
+            self.books = self._room_for(partial(self._file.flush, riding, checkpoint))
         except OutboxFull:  # now that the ballast has made room for it
-            self.books = self._room_for(partial(self._file.flush, riding))
+            self.books = self._room_for(partial(self._file.flush, riding, checkpoint))
         del self._completions[: len(riding)]
 
     def _vacuum(self) -> bool:

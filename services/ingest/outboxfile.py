@@ -7,7 +7,7 @@ import sqlite3
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,7 +20,7 @@ from services.ingest.books import Moves, Recount, store_moves
 from services.ingest.deadletters import Quota
 from services.ingest.errors import OutboxDamaged
 from services.ingest.group import Group, Letter
-from services.ingest.latest import Latest
+from services.ingest.latest import Checkpoint, Latest
 from shared.books import COLUMNS
 from shared.process import ExitCode, Refusal
 from shared.readings import DeviceStatus, Reading, decode_readings
@@ -41,12 +41,17 @@ _SET_BOOKS: Final = f"UPDATE books SET {', '.join(f'{name} = ?' for name in COLU
 
 
 class Opened(NamedTuple):
-    """What the file says of itself: `stored_seq` is the newest row with nothing older left."""
+    """What the file says of itself: `stored_seq` is the newest row with nothing older left.
+
+    `latest`: what was kept up to `saved_seq`; what came after that is in the rows alone.
+    """
 
     epoch: str
     last_seq: int
     stored_seq: int
     books: Moves
+    saved_seq: int
+    latest: dict[str, Latest]
 
 
 class Written(NamedTuple):
@@ -114,7 +119,8 @@ class OutboxFile:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
         self.connection = connection
         try:
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # counts only before the first table
+            connection.execute("PRAGMA page_size=16384")  # bodies are large; counts, like the next, only in a new file
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")  # COMMIT returns after the fsync: the promise rests on this
             connection.executescript(_SCHEMA + deadletters.SCHEMA + backlog.SCHEMA + errands.SCHEMA)
@@ -136,50 +142,48 @@ class OutboxFile:
         row = execute(f"SELECT {', '.join(COLUMNS)} FROM books").fetchone()
         self._books = Counter(dict(zip(COLUMNS, row, strict=True)))
         last_seq = last[0] if last else 0
-        return Opened(epoch, last_seq, last_seq if first_left is None else first_left - 1, Counter(self._books))
+        stored_seq = last_seq if first_left is None else first_left - 1
+        saved_seq = backlog.saved_seq(self.connection, last_seq)
+        latest = backlog.latest(self.connection)
+        return Opened(epoch, last_seq, stored_seq, Counter(self._books), saved_seq, latest)
 
     def write(
         self,
         group: Group,
-        latest: Mapping[str, Latest],
         registered: Iterable[RegistryRow],
         completions: Sequence[Completion],
+        checkpoint: Checkpoint | None,
     ) -> Written:
-        """One transaction, all or nothing."""
+        """One transaction, all or nothing. Completions need a checkpoint that speaks of all their rows."""
         books = Counter(self._books)
         committed_ns = time.time_ns()
         plan = self._quota.plan([*group.letters, *_refused(completions)], group.gone)
         with transaction(self.connection) as execute:
             seq = None
             if group.readings or group.status:
-                body, status = group.body, orjson.dumps([tuple(status) for status in group.status])
+                body, status = group.encode(), orjson.dumps([tuple(status) for status in group.status])
                 row = (len(group.readings), committed_ns, zlib.crc32(status, zlib.crc32(body)), body, status)
                 seq = execute("INSERT INTO spool VALUES (NULL, ?, ?, ?, ?, ?)", row).lastrowid
             books.update(group.counts)
             books.update(deadletters.remove(self.connection, group.gone))
             self._quota.write(self.connection, plan)
-            backlog.add(self.connection, latest, registered)
+            backlog.register(self.connection, registered)
             if group.also is not None:
                 group.also(self.connection)
-            self._complete(completions, books)
+            self._complete(completions, books, checkpoint)
             used = self.used_bytes()  # before COMMIT: after it nothing may fail
         self._books = books
         self._quota.apply(plan)
         return Written(seq, committed_ns, Counter(books), used)
 
-    def flush(self, completions: Sequence[Completion]) -> Moves:
-        """Completions that no commit has taken along."""
-        books = Counter(self._books)
-        plan = self._quota.plan(_refused(completions))
-        with transaction(self.connection):
-            self._quota.write(self.connection, plan)
-            self._complete(completions, books)
-        self._books = books
-        self._quota.apply(plan)
-        return Counter(books)
+    def flush(self, completions: Sequence[Completion], checkpoint: Checkpoint) -> Moves:
+        """What no commit has taken along."""
+        return self.write(Group(), (), completions, checkpoint).books
 
-    def _complete(self, completions: Sequence[Completion], books: Moves) -> None:
+    def _complete(self, completions: Sequence[Completion], books: Moves, checkpoint: Checkpoint | None) -> None:
         """Delete what the store has, in the open transaction, and move the books with it."""
+        if checkpoint is not None:
+            backlog.save(self.connection, checkpoint)
         for completion in completions:
             refused = sum(letter.entries for letter in completion.letters)
             self.connection.executemany("DELETE FROM spool WHERE seq = ?", [(seq,) for seq in completion.seqs])

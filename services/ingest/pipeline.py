@@ -10,10 +10,9 @@ from services.ingest.acceptor import Acceptor
 from services.ingest.announcer import Announcer
 from services.ingest.commands import Commands
 from services.ingest.complaints import Complaints
-from services.ingest.delivery import Intake
+from services.ingest.delivery import Delivery, Intake
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Group
-from services.ingest.latest import LatestBoard
 from services.ingest.mirror import Mirror
 from services.ingest.outbox import Outbox
 from services.ingest.registry import Registry
@@ -33,7 +32,6 @@ class Pipeline:
         commands: Commands,
         complaints: Complaints,
         registry: Registry,
-        latest: LatestBoard,
         outbox: Outbox,
         announcer: Announcer,
         writer: Writer,
@@ -44,7 +42,6 @@ class Pipeline:
         self._commands = commands
         self._complaints = complaints
         self._registry = registry
-        self._latest = latest
         self._outbox = outbox
         self._announcer = announcer
         self._writer = writer
@@ -53,14 +50,18 @@ class Pipeline:
     async def run(self) -> None:
         """Take deliveries until cancelled; each is acknowledged once it is on disk, whatever became of it."""
         while True:
-            deliveries = await self._intake.take()
-            for telemetry, command in self._commands.divide(deliveries):
-                for group in self._acceptor.groups(telemetry):
-                    await self._settle(group)
-                    self._complaints.hear(group.letters)
-                if command is not None:
-                    async for group in self._commands.groups(command):
-                        await self._settle(group)
+            for group in self._acceptor.groups(await self._intake.take()):
+                await self._settle(group)
+                self._complaints.hear(group.letters)
+                if group.notice is not None:
+                    await self._carry_out(group.notice)
+
+    async def _carry_out(self, command: Delivery) -> None:
+        """In its place among messages: what came before it is on disk, and what came after it isn't taken yet."""
+        ((_, payload),) = command.messages
+        async for group in self._commands.groups(payload):
+            await self._settle(group)
+        command.ack(1)
 
     async def _settle(self, group: Group) -> None:
         batch = await self._commit(group)
@@ -72,15 +73,13 @@ class Pipeline:
 
     async def _commit(self, group: Group) -> ReadingBatch | None:
         """Try until there is room: nothing is acknowledged meanwhile, and the broker stops reading."""
-        changed = self._latest.merged(group)
         registered = [self._registry.row(device_id) for device_id in group.registered]
         while True:
             try:
-                batch = await self._outbox.commit(group, changed, registered)
+                batch = await self._outbox.commit(group, registered)
             except OutboxFull as full:
                 log.warning("outbox_full", reason=str(full))
                 await self._outbox.room(full)
             else:
-                self._latest.apply(changed)
                 self._registry.announce(group.registered)
                 return batch

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from services.ingest.delivery import Delivery
+from services.ingest.delivery import Message
 from services.ingest.group import Letter
 from services.ingest.places import place_of, places
 from services.ingest.registry import Device, Registry
@@ -125,13 +125,9 @@ class Missing:
         ]
         if not whole and not metrics:
             return None
-        again = Delivery(letter.topic, letter.payload, 1, letter.received_ns, _nobody_waits)
+        again = Message(letter.topic, letter.payload, letter.received_ns)
         return Letter.of("part", [*whole, *metrics], again, owner)._replace(entries=len(whole))
 
 
 def _stays(reason: str) -> Outcome:
     return Outcome([], reason=reason)
-
-
-def _nobody_waits() -> None:
-    """Its acknowledgement left when it was received."""

@@ -24,6 +24,7 @@ class Registry:
         self._devices: dict[str, Device] = {}
         self._uncommitted: set[str] = set()
         self._pending: dict[str, None] = {}
+        self.version = 0  # of all that was learned: who keeps something of it asks again when it moves
         self._newcomer = Device(LOCAL_ADMIN, PROFILES[default_profile]) if unknown_devices == "register" else None
 
     def find(self, device_id: str) -> Device | None:
@@ -38,6 +39,7 @@ class Registry:
 
     def learn(self, rows: Iterable[RegistryRow]) -> None:
         """Take what a copy, or the relational database, says."""
+        self.version += 1
         for device_id, user_id, profile, disabled in rows:
             # a profile that this version doesn't know: taken for unknown, the device would become somebody else's
             self._devices[device_id] = Device(user_id, PROFILES.get(profile, OPEN), disabled)

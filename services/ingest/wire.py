@@ -1,6 +1,6 @@
 """mqtt5's reader, with all that it can raise turned into one error: a broker's bytes are not to be trusted either."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import mqtt5
 from mqtt5 import DisconnectReasonCode, Packet
@@ -18,19 +18,32 @@ class Violation(Exception):
         self.code = code
 
 
-def read_packet(view: memoryview) -> tuple[Packet, int] | None:
-    """The next packet and its length; None while it is incomplete. Raises Violation."""
+class Packets(NamedTuple):
+    """Every whole packet, how many bytes they were, and what makes the bytes after them no packet, if anything."""
+
+    packets: list[Packet]
+    size: int
+    violation: Violation | None = None
+
+
+def read_packets(data: bytes) -> Packets:
+    """Read until the bytes end; a packet that has only begun is left for the next time."""
+    view, at, end, read = memoryview(data), 0, len(data), mqtt5.read
+    packets: list[Packet] = []
     try:
-        return mqtt5.read(view)
+        while at < end:
+            packet, size = read(view[at:])
+            at += size
+            packets.append(packet)
     except IndexError:
-        if len(view) >= MAX_PACKET_BYTES + _MAX_HEADER_BYTES:
+        if end - at >= MAX_PACKET_BYTES + _MAX_HEADER_BYTES:
             code = DisconnectReasonCode.PACKET_TOO_LARGE
-            raise Violation(f"a packet of more than {MAX_PACKET_BYTES} bytes", code) from None
-        return None
+            return Packets(packets, at, Violation(f"a packet of more than {MAX_PACKET_BYTES} bytes", code))
     except ValueError as error:
-        raise Violation(str(error), DisconnectReasonCode.MALFORMED_PACKET) from error
+        return Packets(packets, at, Violation(str(error), DisconnectReasonCode.MALFORMED_PACKET))
     except BaseException as error:
         # a topic of bad UTF-8 panics in mqtt5; the class can't be imported, and is no Exception
         if type(error).__name__ != "PanicException":
             raise
-        raise Violation(f"mqtt5 panicked: {error}", DisconnectReasonCode.MALFORMED_PACKET) from error
+        return Packets(packets, at, Violation(f"mqtt5 panicked: {error}", DisconnectReasonCode.MALFORMED_PACKET))
+    return Packets(packets, at)

@@ -1,38 +1,40 @@
 """Carries rows from the outbox to the time-series store, oldest first, for as long as it takes."""
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-import structlog
-
 from services.ingest.announcer import Announcer
+from services.ingest.door import Door
 from services.ingest.group import Letter, refused_reading
 from services.ingest.outbox import Outbox
 from services.ingest.outboxfile import Completion
 from shared.health import Health
 from shared.readings import Reading, ReadingBatch
-from shared.timeseries.store import Refused, TimeSeriesStore, TooLarge, Unavailable
-
-log = structlog.get_logger()
+from shared.timeseries.store import Refused, TimeSeriesStore
 
 _MAX_READINGS: Final = 5_000
 _MAX_REMEMBERED: Final = 20_000
 _GATHER_S: Final = 0.05
-_BACKOFF_S: Final = (1.0, 30.0)
-_LONGEST_WAIT_S: Final = 300.0
+# enough that the store never waits for us, nor all of them for one in its side lane; more would only cost memory
+_IN_FLIGHT: Final = 4
 
 
 class Writer:
-    """One write at a time. Batches just committed are at hand; what is older is read back from the file."""
+    """Several writes at a time. Batches just committed are at hand; what is older is read back from the file.
+
+    Of two readings of one device and moment the last one wins within a write; in two writes that are under way at the
+    same time, either may: to keep them apart would cost every reading a look-up, for what no device should send.
+    """
 
     def __init__(self, outbox: Outbox, store: TimeSeriesStore, announcer: Announcer, health: Health) -> None:
         self._outbox = outbox
         self._store = store
         self._announcer = announcer
-        self._health = health
+        self._door = Door(health)
+        self._slots = asyncio.Semaphore(_IN_FLIGHT)
         self._recent: deque[ReadingBatch] = deque()
         self._remembered = 0
         self._woken = asyncio.Event()
@@ -52,13 +54,28 @@ class Writer:
         """Write until cancelled. Rows of an earlier run are announced again: realtime may have missed them."""
         self._taken_seq = self._outbox.stored_seq
         self._own_from_seq = self._outbox.last_seq + 1
+        try:
+            async with asyncio.TaskGroup() as writes:
+                await self._start_writes(writes)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+
+    async def _start_writes(self, writes: asyncio.TaskGroup) -> None:
+        """Oldest first; each ends by itself, so that one that is slow, or searched for bad readings, holds up none."""
         while True:
+            await self._slots.acquire()
+            after = self._taken_seq
             batches = await self._next()
-            readings = [reading for batch in batches for reading in batch.readings]
-            letters = await self._write(readings) if readings else []
-            self._outbox.complete(Completion([batch.seq for batch in batches], len(readings), letters))
-            if len(readings) < _MAX_READINGS // 2:
+            writes.create_task(self._carry(batches, after), name=f"write of {batches[0].seq}")
+            if sum(len(batch.readings) for batch in batches) < _MAX_READINGS // 2:
                 await asyncio.sleep(_GATHER_S)  # it keeps up: fewer and larger writes cost the store less
+
+    async def _carry(self, batches: Sequence[ReadingBatch], after: int) -> None:
+        """Write until the store has answered; only then, and without an await between, the outbox may forget."""
+        readings = [reading for batch in batches for reading in batch.readings]
+        letters = await self._door.through(partial(self._write, batches, readings)) if readings else []
+        self._outbox.complete(Completion([batch.seq for batch in batches], len(readings), letters), after)
+        self._slots.release()
 
     async def _next(self) -> list[ReadingBatch]:
         """The oldest batches that the store hasn't got, up to _MAX_READINGS readings; waits for one."""
@@ -98,26 +115,10 @@ class Writer:
                 self._announcer.announce(batch)
         return batches
 
-    async def _write(self, readings: Sequence[Reading]) -> list[Letter]:
-        """Write until the store has answered for every reading; returns letters for those that it refused."""
-        low, high = _BACKOFF_S
-        longest = low
-        while True:
-            try:
-                await self._store.write(readings)
-            except Unavailable as error:
-                self._health.report("store", "down", str(error), needed=False)
-                wait = random.uniform(0, longest)  # noqa: S311 - full jitter, nobody gains by guessing it
-                await asyncio.sleep(min(max(wait, error.retry_after_s or 0), _LONGEST_WAIT_S))
-                longest = min(longest * 2, high)
-            except TooLarge as error:
-                if len(readings) == 1:
-                    return [refused_reading(readings[0], str(error))]
-                half = len(readings) // 2
-                return await self._write(readings[:half]) + await self._write(readings[half:])
-            except Refused as error:
-                self._health.report("store", "ok", needed=False)
-                return [refused_reading(readings[position], reason) for position, reason in error.refused]
-            else:
-                self._health.report("store", "ok", needed=False)
-                return []
+    async def _write(self, batches: Sequence[ReadingBatch], readings: Sequence[Reading]) -> list[Letter]:
+        """Letters for what the store refused; raises Unavailable."""
+        try:
+            await self._store.write(batches)
+        except Refused as error:
+            return [refused_reading(readings[position], reason) for position, reason in error.refused]
+        return []

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from shared.readings import Reading
+from shared.readings import ReadingBatch
 from shared.timeseries import influxql
-from shared.timeseries.influxhttp import InfluxHttp, Target, outage
-from shared.timeseries.lineprotocol import PROBE, late_lines, lines_of
+from shared.timeseries.body import body_of
+from shared.timeseries.influxhttp import Answer, InfluxHttp, Target, outage
+from shared.timeseries.lineprotocol import PROBE, lines_of
 from shared.timeseries.refusals import Search, refuses
-from shared.timeseries.store import Denied, RawPage, RawQuery, Refused, Unavailable
+from shared.timeseries.store import Denied, LateQuery, LateRange, RawPage, RawQuery, Refused, Unavailable
 
 _TIMEOUT_S: Final = 30.0
 
@@ -22,20 +23,24 @@ class InfluxStore:
         # one search at a time: while it asks its many questions, other writes go past it
         self._side_lane = asyncio.Semaphore()
 
-    async def write(self, readings: Sequence[Reading], committed_ns: int | None = None) -> None:
-        """Store all, or raise StoreError. With `committed_ns`, late ones are noted in `telemetrio_late`, same write."""
-        lines, refused = lines_of(readings)
-        late = [] if committed_ns is None else late_lines(readings, committed_ns)
-        if lines:
-            answer = await self._http.write(b"\n".join([*lines.values(), *late]))
-            if refuses(answer, len(lines)):
+    async def write(self, batches: Sequence[ReadingBatch]) -> None:
+        body = body_of(batches)
+        refused = body.unwritable
+        if body.lines:
+            answer = await self._http.write(b"\n".join([*body.lines, *body.late]))
+            if refuses(answer):
                 async with self._side_lane:
-                    refused += await Search(self._http.write, readings, lines).run(answer)
-                    await self._note(late)
+                    refused = sorted(refused + await self._search(batches, answer))
+                    await self._note(body.late)
             elif not answer.stored:
                 raise outage(answer)
         if refused:
-            raise Refused(sorted(refused))
+            raise Refused(refused)
+
+    async def _search(self, batches: Sequence[ReadingBatch], answer: Answer) -> list[tuple[int, str]]:
+        readings = [reading for batch in batches for reading in batch.readings]
+        lines, _ = lines_of(readings)
+        return await Search(self._http.write, readings, lines).run(answer)
 
     async def _note(self, late: Sequence[bytes]) -> None:
         if late:
@@ -50,6 +55,15 @@ class InfluxStore:
         series = [each for name in measurements for each in await self._ask(influxql.ask_readings(query, name))]
         try:
             return influxql.read_page(query, series)
+        except influxql.BadAnswer as error:
+            raise Unavailable(f"InfluxDB: {error}") from error
+
+    async def late(self, query: LateQuery) -> Sequence[LateRange]:
+        if influxql.is_empty_late(query):
+            return []
+        series = await self._ask(influxql.ask_late(query))
+        try:
+            return influxql.read_late(series)
         except influxql.BadAnswer as error:
             raise Unavailable(f"InfluxDB: {error}") from error
 

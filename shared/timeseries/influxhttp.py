@@ -13,7 +13,7 @@ import orjson
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 
 from shared.timeseries.influxql import Statement
-from shared.timeseries.store import Denied, StoreError, TooLarge, Unavailable
+from shared.timeseries.store import Denied, Unavailable
 
 _LONGEST_WAIT_S: Final = 300.0
 _REASON_LENGTH: Final = 1024
@@ -53,13 +53,11 @@ class Answer(NamedTuple):
         return self.status in (400, 422)
 
 
-def outage(answer: Answer) -> StoreError:
+def outage(answer: Answer) -> Unavailable:
     """The error for an answer that says nothing about single readings."""
     said = f"InfluxDB answers {answer.status}: {answer.reason}"
     if answer.status in (401, 403, 404):
         return Denied(said, answer.retry_after_s)
-    if answer.status == 413:
-        return TooLarge(said)
     return Unavailable(said, answer.retry_after_s)
 
 

@@ -8,10 +8,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from shared.identifiers import RESERVED_METRICS
+from shared.identifiers import OWN_MEASUREMENTS, RESERVED_METRICS
 from shared.readings import Reading, Value
-from shared.timeseries.lineprotocol import BOOLEAN_SUFFIX, OWN_MEASUREMENTS, STRING_SUFFIX, field_names
-from shared.timeseries.store import RawPage, RawQuery
+from shared.timeseries.lineprotocol import (
+    BOOLEAN_SUFFIX,
+    LATE_MEASUREMENT,
+    STRING_SUFFIX,
+    field_names,
+)
+from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery
 
 _MIN_NS: Final = -(2**63) + 2
 _MAX_NS: Final = 2**63 - 2
@@ -70,6 +75,33 @@ def ask_readings(query: RawQuery, measurement: str) -> Statement:
     end = f'GROUP BY "user_id"{order} LIMIT {query.limit + 2}'
     text = f"SELECT {fields} FROM {quoted(measurement)} WHERE {_where(query)} {end}"  # noqa: S608 - names are quoted
     return Statement(text, {"device": query.device_id})
+
+
+def is_empty_late(query: LateQuery) -> bool:
+    """Whether nobody need be asked."""
+    return query.start_ns >= query.end_ns or not (query.user_ids is None or query.user_ids)
+
+
+def ask_late(query: LateQuery) -> Statement:
+    """What was late for these owners, committed in that range, in one row per device and owner."""
+    low, high = max(query.start_ns, _MIN_NS), min(query.end_ns - 1, _MAX_NS)
+    fields = "min(ts_min::field), max(ts_max::field), sum(n::field)"
+    owners = [] if query.user_ids is None else [_owners(query.user_ids)]
+    where = " AND ".join([*owners, f"time >= {low}", f"time <= {high}"])
+    text = f'SELECT {fields} FROM "{LATE_MEASUREMENT}" WHERE {where} GROUP BY "device_id", "user_id"'  # noqa: S608 - numbers only
+    return Statement(text, {})
+
+
+def read_late(series: Iterable[Series]) -> list[LateRange]:
+    """One range a series; raises BadAnswer."""
+    try:
+        return sorted(
+            LateRange(each["tags"]["device_id"], int(each["tags"]["user_id"]), int(start), int(last) + 1, int(number))
+            for each in series
+            for _, start, last, number in each["values"]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadAnswer(f"a series that can't be read: {error!r}") from error
 
 
 def quoted(name: str) -> str:

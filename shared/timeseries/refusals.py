@@ -1,4 +1,7 @@
-"""Which readings of a refused write are the bad ones: first by the field that is named, then by halving."""
+"""Which readings of a refused write are the bad ones: first by the field that is named, then by halving.
+
+A write that is too large is halved in the same way; a reading is too large only if it is so by itself.
+"""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,7 +30,7 @@ class Search:
         self._lines = lines
 
     async def run(self, answer: Answer) -> list[tuple[int, str]]:
-        """(position, reason) of each bad one; `answer` is what the whole got. Raises Unavailable, TooLarge."""
+        """(position, reason) of each bad one; `answer` is what the whole got. Raises Unavailable."""
         await self.probe()
         bad: list[tuple[int, str]] = []
         waiting = [(list(self._lines), answer)]
@@ -80,22 +83,22 @@ class Search:
 
     async def _send(self, positions: Positions) -> Answer:
         answer = await self._write(b"\n".join([self._lines[position] for position in positions]))
-        if answer.stored or refuses(answer, len(positions)):
+        if answer.stored or refuses(answer):
             return answer
         raise outage(answer)
 
     async def probe(self) -> None:
         """Raise Unavailable unless a point that nobody can call bad is taken."""
         answer = await self._write(PROBE)
-        if refuses(answer, 1):
+        if refuses(answer):
             raise Unavailable(f"InfluxDB refuses even a probe: {answer.reason}", answer.retry_after_s)
         if not answer.stored:
             raise outage(answer)
 
 
-def refuses(answer: Answer, number: int) -> bool:
-    """Whether some of so many are bad: one that is too large by itself is, many together are not."""
-    return answer.refused or (answer.status == 413 and number == 1)
+def refuses(answer: Answer) -> bool:
+    """Whether something in it is bad, or it is too large: both are found out by sending less."""
+    return answer.refused or answer.status == 413
 
 
 def _all_dropped(answer: Answer, number: int) -> bool:

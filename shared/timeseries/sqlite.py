@@ -5,6 +5,7 @@ write() returns, the outbox may forget.
 """
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from shared.readings import Reading, Value
+from shared.readings import Reading, ReadingBatch, Value
 from shared.times import MAX_NS, MIN_NS
-from shared.timeseries.store import RawPage, RawQuery, Unavailable
+from shared.timeseries.late import late_ranges
+from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, Unavailable
 
 T = TypeVar("T")
 
@@ -33,8 +35,23 @@ CREATE TABLE IF NOT EXISTS points (
     value NOT NULL,
     PRIMARY KEY (series, ts_ns)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS late (      -- readings committed more than 60 s after their own time
+    committed_ns INTEGER NOT NULL,
+    device_id TEXT NOT NULL,
+    user_id INTEGER NOT NULL,
+    start_ns INTEGER NOT NULL,
+    end_ns INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (committed_ns, device_id, user_id)
+) WITHOUT ROWID;
 """
 _INSERT: Final = "INSERT INTO points VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+_INSERT_LATE: Final = "INSERT OR REPLACE INTO late VALUES (?, ?, ?, ?, ?, ?)"
+_SELECT_LATE: Final = """
+SELECT device_id, user_id, min(start_ns), max(end_ns), sum(number) FROM late
+WHERE committed_ns >= ? AND committed_ns < ? AND (? IS NULL OR user_id IN (SELECT value FROM json_each(?)))
+GROUP BY device_id, user_id ORDER BY device_id, user_id
+"""
 
 _SeriesKey = tuple[str, int, str, str]
 
@@ -52,11 +69,14 @@ class SqliteStore:
         await self._writer.call(_create)
         self._series = await self._writer.call(_known_series)
 
-    async def write(self, readings: Sequence[Reading]) -> None:
-        await self._writer.call(partial(_write, series=self._series, readings=readings))
+    async def write(self, batches: Sequence[ReadingBatch]) -> None:
+        await self._writer.call(partial(_write, series=self._series, batches=batches))
 
     async def raw(self, query: RawQuery) -> RawPage:
         return await self._reader.call(partial(_raw, query=query))
+
+    async def late(self, query: LateQuery) -> Sequence[LateRange]:
+        return await self._reader.call(partial(_late, query=query))
 
     async def ping(self) -> None:
         await self._reader.call(lambda connection: connection.execute("SELECT 1").fetchone())
@@ -111,16 +131,19 @@ def _known_series(connection: sqlite3.Connection) -> dict[_SeriesKey, int]:
     return {(device_id, user_id, measurement, field): key for device_id, user_id, measurement, field, key in rows}
 
 
-def _write(connection: sqlite3.Connection, series: dict[_SeriesKey, int], readings: Sequence[Reading]) -> None:
+def _write(connection: sqlite3.Connection, series: dict[_SeriesKey, int], batches: Sequence[ReadingBatch]) -> None:
     """All or nothing; `series` learns what is new only once it is committed."""
     fresh: dict[_SeriesKey, int] = {}
     connection.execute("BEGIN IMMEDIATE")
     try:
         points = []
-        for device_id, user_id, measurement, ts_ns, values in readings:
-            for metric, value in values.items():
-                key = device_id, user_id, measurement, field_name(metric, value)
-                points.append((series.get(key) or _new_series(connection, fresh, key), ts_ns, value))
+        for batch in batches:
+            for device_id, user_id, measurement, ts_ns, values in batch.readings:
+                for metric, value in values.items():
+                    key = device_id, user_id, measurement, field_name(metric, value)
+                    points.append((series.get(key) or _new_series(connection, fresh, key), ts_ns, value))
+            late = late_ranges(batch.readings, batch.committed_ns)
+            connection.executemany(_INSERT_LATE, [(batch.committed_ns, *each) for each in late])
         connection.executemany(_INSERT, points)
         connection.execute("COMMIT")
     except BaseException:
@@ -197,3 +220,9 @@ def _first_points(connection: sqlite3.Connection, series: int, query: RawQuery) 
         # one more to tell whether there is more, and one for the row that the cursor stands on
         (series, start, end, query.limit + 2),
     ).fetchall()
+
+
+def _late(connection: sqlite3.Connection, query: LateQuery) -> list[LateRange]:
+    owners = None if query.user_ids is None else json.dumps(list(query.user_ids))
+    start, end = max(query.start_ns, MIN_NS), min(query.end_ns, MAX_NS)
+    return [LateRange(*row) for row in connection.execute(_SELECT_LATE, (start, end, owners, owners))]

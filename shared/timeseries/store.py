@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
-from shared.readings import Reading
+from shared.identifiers import DeviceId, UserId
+from shared.readings import Reading, ReadingBatch
 
 
 class StoreError(Exception):
@@ -12,22 +13,20 @@ class StoreError(Exception):
 
     StoreError
     ├── Refused       these readings, for this reason; the others are stored
-    ├── TooLarge      send less at once
     └── Unavailable   nothing is known to be stored; retry_after_s says when to come back
         └── Denied    a token, a bucket: somebody must act, so say it loudly
     """
 
 
 class Refused(StoreError):
-    """`refused`: (position in the batch, reason) of each reading that this store will never take."""
+    """`refused`: (position, reason) of each reading that this store will never take.
+
+    Positions count over the readings of all batches of the write, in order.
+    """
 
     def __init__(self, refused: Sequence[tuple[int, str]]) -> None:
         super().__init__(f"{len(refused)} readings refused, first: {refused[0][1]}")
         self.refused = refused
-
-
-class TooLarge(StoreError):
-    """One write carried more than the store takes."""
 
 
 class Unavailable(StoreError):
@@ -69,15 +68,44 @@ class RawPage:
     more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class LateQuery:
+    """What was committed from `start_ns` up to `end_ns` (exclusive), long after its own time.
+
+    Of a tenant or several; `user_ids` None only for an admin.
+    """
+
+    user_ids: Sequence[int] | None
+    start_ns: int
+    end_ns: int
+
+
+class LateRange(NamedTuple):
+    """`number` late readings of one device and owner have times from `start_ns` up to `end_ns` (exclusive)."""
+
+    device_id: DeviceId
+    user_id: UserId
+    start_ns: int
+    end_ns: int
+    number: int
+
+
 class TimeSeriesStore(Protocol):
     """One store, whichever it is. tests/contracts/ runs one suite over all of them."""
 
-    async def write(self, readings: Sequence[Reading]) -> None:
-        """Store all, or raise StoreError. Writing a reading again writes the identical point."""
+    async def write(self, batches: Sequence[ReadingBatch]) -> None:
+        """Store all, or raise StoreError. Writing a batch again writes the identical points.
+
+        Readings committed more than 60 s after their own time are noted with it, by commit: see `late`.
+        """
         ...
 
     async def raw(self, query: RawQuery) -> RawPage:
         """One page of a range; raises Unavailable."""
+        ...
+
+    async def late(self, query: LateQuery) -> Sequence[LateRange]:
+        """One range for each device and owner, in order of these, around all that was late; raises Unavailable."""
         ...
 
     async def ping(self) -> None:

@@ -173,7 +173,6 @@ class DeviceBroker(Exchange):
         if not is_topic(will.topic) or will.qos > 2 or not self.admits(session, will):
             return
         if self.is_telemetry(will.topic):
-            ack = partial(self.distribute, will)
-            self.intake.offer(Delivery(will.topic, will.payload, will.qos, time.time_ns(), ack))
+            self.intake.offer(Delivery([(will.topic, will.payload)], time.time_ns(), lambda _: self.distribute(will)))
         else:
             self.distribute(will)

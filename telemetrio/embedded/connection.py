@@ -56,7 +56,7 @@ class Receipt:
         self.answer = ANSWER[message.qos] + message.packet_id.to_bytes(2, "big") if message.qos else b""
         self.on_disk = False
 
-    def commit(self) -> None:
+    def commit(self, _: int = 1) -> None:
         """Called when the message is on disk: now others may see it, and now the device may forget it."""
         message, self.message, self.on_disk = self.message, None, True
         self.connection.settle(message)
@@ -181,9 +181,8 @@ class Connection(BrokerProtocolHandler):
             receipt.message = None  # 3.1.1 knows no refusal: it is acknowledged, and goes nowhere
             receipt.commit()
         elif self._exchange.is_telemetry(message.topic):
-            received_ns = time.time_ns()
-            delivery = Delivery(message.topic, message.payload, message.qos, received_ns, receipt.commit)
-            self._exchange.intake.offer(delivery)
+            delivery = Delivery([(message.topic, message.payload)], time.time_ns(), receipt.commit)
+            self._exchange.intake.offer(delivery, len(message.payload))
         else:
             receipt.commit()
 

@@ -24,6 +24,7 @@ from telemetrio.embedded import EmbeddedBroker
 from telemetrio.embedded import broker as embedded_broker
 from telemetrio.embedded import outgoing as embedded_outgoing
 from telemetrio.embedded import retained as embedded_retained
+from tests.fakes.ingest import Single, singles
 from tests.peers.mqtt import (
     CONNACK,
     PINGRESP,
@@ -49,12 +50,12 @@ class Ingest:
 
     def __init__(self) -> None:
         self.intake = Intake()
-        self._taken: deque[Delivery] = deque()
+        self._taken: deque[Single] = deque()
 
-    async def next(self, deadline_s: float = 5.0) -> Delivery:
+    async def next(self, deadline_s: float = 5.0) -> Single:
         async with asyncio.timeout(deadline_s):
             while not self._taken:
-                self._taken.extend(await self.intake.take())
+                self._taken.extend(singles(await self.intake.take()))
             return self._taken.popleft()
 
     @property
@@ -91,7 +92,7 @@ class StockBroker(Broker):
     async def _handle_message_delivery(self, client_session: Any, handler: Any, wait_deliver: Any) -> bool:
         seen = wait_deliver.result()
         if await super()._handle_message_delivery(client_session, handler, wait_deliver):
-            self.intake.offer(Delivery(seen.topic, seen.data, seen.qos, 0, lambda: None))
+            self.intake.offer(Delivery([(seen.topic, seen.data)], 0, lambda _: None))
             return True
         return False
 
@@ -188,7 +189,7 @@ async def test_no_answer_before_the_disk(served: Served, qos: int) -> None:
     client.send(publish(DATA, b"{}", qos, 7))
     await client.ping(served.patience_s)
     delivery = await served.ingest.next(served.patience_s)
-    assert (delivery.topic, delivery.payload, delivery.qos) == (DATA, b"{}", qos)
+    assert (delivery.topic, delivery.payload) == (DATA, b"{}")
     delivery.ack()
     answer = await client.receive()
     assert (answer.kind, answer.packet_id) == (ANSWERS[qos], 7)
@@ -280,7 +281,7 @@ async def test_a_will_goes_to_ingest_and_then_to_others(served: Served) -> None:
     device = await served.client("d1", will=Will(STATUS, b"offline", 1, retain=True))
     device.cut()
     will = await served.ingest.next(served.patience_s)
-    assert (will.topic, will.payload, will.qos) == (STATUS, b"offline", 1)
+    assert (will.topic, will.payload) == (STATUS, b"offline")
     await watcher.ping()
     will.ack()
     assert (await watcher.receive()).payload == b"offline"
@@ -510,7 +511,7 @@ async def test_late_acknowledgement_costs_no_tasks(served: Served) -> None:
     before, total = len(asyncio.all_tasks()), 10_000
     client = await served.client("d1")
     client.send(b"".join(publish(DATA, b"{}", 1, packet_id) for packet_id in range(1, total + 1)))
-    held: list[Delivery] = []
+    held: list[Single] = []
     while len(held) < 2_000:
         held.append(await served.ingest.next(served.patience_s))
     (await served.client("d2")).send(publish(DATA, b"other"))
@@ -704,7 +705,7 @@ async def test_mosquittos_own_clients_publish_and_subscribe(qos: int) -> None:
             await asyncio.sleep(0)
         publisher = await asyncio.create_subprocess_exec("mosquitto_pub", "-m", '{"temperature": 23.5}', *at)
         delivery = await ingest.next()
-        assert (delivery.payload, delivery.qos) == (b'{"temperature": 23.5}', qos)
+        assert delivery.payload == b'{"temperature": 23.5}'
         delivery.ack()
         assert await publisher.wait() == 0
         assert b'{"temperature": 23.5}' in await subscriber.stdout.read()

@@ -31,7 +31,7 @@ class Point(NamedTuple):
 class FakeInflux:
     """`faults`: what answers the next writes instead, one each; `fault`: what answers all of them.
 
-    `refuse`: points that this server finds malformed, although they are not.
+    `refuse`: points that this server finds malformed, although they are not. `max_bytes`: of one write.
     """
 
     def __init__(self, version: Version, token: str = "", bucket: str = "b") -> None:
@@ -44,6 +44,7 @@ class FakeInflux:
         self.fault: Fault | None = None
         self.query_fault: Fault | None = None
         self.refuse: Callable[[Point], bool] = lambda _: False
+        self.max_bytes = 2**30
         self.writes: list[bytes] = []
         self.paths: list[str] = []
         self.pings = 0
@@ -89,6 +90,8 @@ class FakeInflux:
         if self.bucket not in (request.query.get("bucket"), request.query.get("db")):
             name = request.query.get("bucket")
             return said(404, {"code": "not found", "message": f'bucket "{name}" not found'})
+        if len(body) > self.max_bytes:
+            return said(413, {"code": "request too large", "message": "Request Entity Too Large"})
         lines = [line for line in split_lines(body.decode()) if line and not line.startswith("#")]
         return self._take_two(lines) if self.version.startswith("2") else self._take_three(lines)
 
@@ -243,9 +246,22 @@ _field = re.compile(rf"({_WORD}+)=({_STRING}|[^, \"]+)(?:,|\Z)", re.DOTALL).find
 _unescaped = re.compile(r"\\([, =])")
 
 
+_piece = re.compile(rf"\\.|={_STRING}|.", re.DOTALL).match
+
+
 def split_lines(body: str) -> list[str]:
-    """A newline in a string ends no line."""
-    return re.findall(rf'(?:{_STRING}|[^"\n]|"(?!(?:[^"\\]|\\.)*"))+', body, re.DOTALL)
+    """A newline in a string ends no line; a string stands behind the `=` of a field, a quote in a name opens none."""
+    lines, begun, at, in_fields = [], 0, 0, False
+    while at < len(body):
+        seen = _piece(body, at)
+        assert seen is not None
+        piece = seen[0] if in_fields or not seen[0].startswith("=") else "="
+        at += len(piece)
+        in_fields = in_fields or piece == " "
+        if piece == "\n":
+            lines.append(body[begun : at - 1])
+            begun, in_fields = at, False
+    return [line for line in [*lines, body[begun:]] if line]
 
 
 def parse(line: str) -> Point:
@@ -296,6 +312,8 @@ class Question:
         chosen = [(name, dict(tags), rows) for (name, tags), rows in sorted(points.items()) if self._wants(dict(tags))]
         if self.text.startswith("SHOW"):
             return [self._owners_of(name, tags) for name, tags, rows in chosen if any(map(self._in_range, rows))]
+        if self.text.startswith("SELECT min("):
+            return [found for each in chosen if (found := self._late_of(*each))]
         return [found for each in chosen if (found := self._rows_of(*each)) and found["values"]]
 
     def _wants(self, tags: dict[str, str]) -> bool:
@@ -308,6 +326,14 @@ class Question:
 
     def _owners_of(self, name: str, tags: dict[str, str]) -> dict[str, Any]:
         return {"name": name, "columns": ["key", "value"], "values": [["user_id", tags.get("user_id", "")]]}
+
+    def _late_of(self, name: str, tags: dict[str, str], rows: dict[int, Fields]) -> dict[str, Any] | None:
+        seen = [fields for ts_ns, fields in rows.items() if self._in_range(ts_ns)]
+        if name != "telemetrio_late" or not seen:
+            return None
+        first, last, numbers = ([int(fields[field]) for fields in seen] for field in ("ts_min", "ts_max", "n"))
+        values = [[self._low, min(first), max(last), sum(numbers)]]
+        return {"name": name, "tags": tags, "columns": ["time", "min", "max", "sum"], "values": values}
 
     def _rows_of(self, name: str, tags: dict[str, str], rows: dict[int, Fields]) -> dict[str, Any] | None:
         source = re.search(r'FROM "((?:[^"\\]|\\.)*)"', self.text)

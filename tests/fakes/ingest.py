@@ -3,15 +3,15 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from services.ingest.acceptor import Acceptor
 from services.ingest.delivery import Delivery
 from services.ingest.group import Group
-from services.ingest.latest import LatestBoard
 from services.ingest.outbox import Outbox
 from services.ingest.registry import Registry
 from services.ingest.settings import IngestSettings
@@ -29,9 +29,27 @@ def nothing() -> None:
 def delivery(
     device_id: str, content: Any, received_ns: int = NOW, ack: Callable[[], None] = nothing, kind: str = "data"
 ) -> Delivery:
-    """A message of a device; bytes are sent as they are, other values as JSON."""
+    """One message of a device; bytes are sent as they are, other values as JSON. `ack` is called once."""
     payload = content if isinstance(content, bytes) else orjson.dumps(content)
-    return Delivery(f"iot/devices/{device_id}/{kind}", payload, 1, received_ns, ack)
+    return Delivery([(f"iot/devices/{device_id}/{kind}", payload)], received_ns, lambda _: ack())
+
+
+class Single(NamedTuple):
+    """One message of a delivery; `ack()` acknowledges the oldest of its delivery that isn't yet."""
+
+    topic: str
+    payload: bytes
+    repeated: bool
+    ack: Callable[[], None]
+
+
+def singles(deliveries: Iterable[Delivery]) -> list[Single]:
+    """Message by message, in order."""
+    return [
+        Single(topic, payload, position in delivery.repeated, partial(delivery.ack, 1))
+        for delivery in deliveries
+        for position, (topic, payload) in enumerate(delivery.messages)
+    ]
 
 
 def settings_in(directory: Path, **changes: Any) -> IngestSettings:
@@ -50,10 +68,10 @@ class Bench:
     def __init__(self, directory: Path, **changes: Any) -> None:
         self.settings = settings_in(directory, **changes)
         self.registry = registering()
-        self.board = LatestBoard()
         self.acceptor = Acceptor(self.registry, self.settings)
         self.health = Health()
         self.outbox = Outbox(self.settings, self.health)
+        self.board = self.outbox.board
 
     def group(self, deliveries: Iterable[Delivery]) -> Group:
         (group,) = self.acceptor.groups(deliveries)
@@ -62,10 +80,8 @@ class Bench:
     async def commit(self, *deliveries: Delivery) -> ReadingBatch | None:
         """As the pipeline does it."""
         group = self.group(deliveries)
-        changed = self.board.merged(group)
         registered = [self.registry.row(device_id) for device_id in group.registered]
-        batch = await self.outbox.commit(group, changed, registered)
-        self.board.apply(changed)
+        batch = await self.outbox.commit(group, registered)
         self.registry.announce(group.registered)
         return batch
 

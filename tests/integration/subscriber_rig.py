@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 from services.ingest import subscriber as subscriber_module
-from services.ingest.delivery import Delivery, Intake
+from services.ingest.delivery import Intake
 from services.ingest.session import SessionSettings
 from services.ingest.subscriber import Subscriber
 from shared.broker import Backoff, BrokerSettings
 from shared.health import Health
+from tests.fakes.ingest import Single, singles
 from tests.peers.mqtt import PUBACK, Client, publish
 from tests.peers.waiting import eventually_async
 
@@ -86,12 +87,12 @@ class Rig:
         """Wait until the health page gives this reason."""
         return await self.state("down", word, within_s)
 
-    async def take(self, count: int, within_s: float = 5.0) -> list[Delivery]:
+    async def take(self, count: int, within_s: float = 5.0) -> list[Single]:
         """So many deliveries, in order."""
-        taken: list[Delivery] = []
+        taken: list[Single] = []
         async with asyncio.timeout(within_s):
             while len(taken) < count:
-                taken += await self.intake.take()
+                taken += singles(await self.intake.take())
         return taken
 
 
@@ -116,7 +117,7 @@ async def published(port: int, *payloads: bytes, topic: str = "iot/devices/d1/da
     device.cut()
 
 
-def contents(deliveries: Sequence[Delivery]) -> list[bytes]:
+def contents(deliveries: Sequence[Single]) -> list[bytes]:
     return [delivery.payload for delivery in deliveries]
 
 

@@ -12,6 +12,7 @@ from services.api import auth
 from services.api.auth import Caller
 from services.api.readings.schemas import ReadingsPage
 from shared.readings import Reading, Values
+from tests.fakes.batches import write
 from tests.integration.api_rig import NOON_NS, Api, opened
 
 SECOND = 1_000_000_000
@@ -22,7 +23,7 @@ PATH = "/api/v1/devices/d1/readings"
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     async with opened(tmp_path) as given:
         await given.add_devices("d1", "d2")
-        await given.store.write([reading(number) for number in range(10)])
+        await write(given.store, [reading(number) for number in range(10)])
         yield given
 
 
@@ -42,7 +43,7 @@ async def numbers(api: Api, **asked: Any) -> list[int]:
 async def test_readings_come_as_they_were_sent(api: Api) -> None:
     """Time to the nanosecond, plain metric names, the measurement; strings and booleans too."""
     ts_ns = NOON_NS + 123_456_789
-    await api.store.write([Reading("d2", 1, "telemetry", ts_ns, {"t": 1.5, "mode": "eco", "door": True})])
+    await write(api.store, [Reading("d2", 1, "telemetry", ts_ns, {"t": 1.5, "mode": "eco", "door": True})])
     answer = await api.get("/api/v1/devices/d2/readings")
     ReadingsPage.model_validate(answer.json, extra="forbid")
     assert answer.json == {
@@ -94,8 +95,8 @@ async def test_an_unquoted_plus_is_understood(api: Api) -> None:
 async def test_relative_times_count_from_now(api: Api) -> None:
     """`-15m` leaves out what is older."""
     now_ns = time.time_ns()
-    await api.store.write(
-        [Reading("d2", 1, "m", now_ns - ago_s * SECOND, {"ago": float(ago_s)}) for ago_s in (1200, 600)]
+    await write(
+        api.store, [Reading("d2", 1, "m", now_ns - ago_s * SECOND, {"ago": float(ago_s)}) for ago_s in (1200, 600)]
     )
     found = (await api.get("/api/v1/devices/d2/readings?start=-15m&end=now")).json["data"]
     assert [one["values"] for one in found] == [{"ago": 600.0}]
@@ -119,7 +120,7 @@ async def test_only_the_metrics_that_were_asked_for(api: Api) -> None:
 @pytest.mark.parametrize("limit", [1, 3, 10, 11])
 async def test_pages_joined_are_the_whole(api: Api, order: str, limit: int) -> None:
     """Every reading once, in order, whatever the size of a page, also where two measurements share a moment."""
-    await api.store.write([reading(number, measurement="extra") for number in range(3, 6)])
+    await write(api.store, [reading(number, measurement="extra") for number in range(3, 6)])
     seen: list[tuple[str, str]] = []
     cursor: str | None = ""
     while cursor is not None:
@@ -137,7 +138,7 @@ async def test_a_relative_range_stands_still_between_pages(api: Api) -> None:
     """The second page belongs to the range of the first one, although `now` has moved."""
     first = (await api.get(f"{PATH}?start=-36500d&end=now&limit=9")).json
     meanwhile = Reading("d1", 1, "sensor_data", time.time_ns(), {"temperature": 10.0})
-    await api.store.write([meanwhile])
+    await write(api.store, [meanwhile])
     second = (await api.get(f"{PATH}?start=-36500d&end=now&limit=9&cursor={first['cursor']}")).json
     assert [found["values"]["temperature"] for found in second["data"]] == [9.0]
     assert second["cursor"] is None
@@ -204,7 +205,7 @@ async def test_a_tenant_sees_only_their_own(api: Api, monkeypatch: pytest.Monkey
     """Another's device is not there; of a device that changed hands only the readings since."""
     await api.add_user(2)
     await api.add_devices("mine", user_id=2)
-    await api.store.write([reading(1, "mine", user_id=1), reading(2, "mine", user_id=2)])
+    await write(api.store, [reading(1, "mine", user_id=1), reading(2, "mine", user_id=2)])
     monkeypatch.setattr(auth, "identify", lambda: Caller(2, "user"))
     assert (await api.get(PATH)).status == 404
     found = (await api.get("/api/v1/devices/mine/readings")).json["data"]

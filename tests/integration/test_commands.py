@@ -1,7 +1,7 @@
 """Commands on a real outbox: dead letters driven again or discarded, once, with books that balance at every step."""
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from services.ingest import commands as commands_module
 from services.ingest import deadletters, errands
 from services.ingest.commands import Commands
 from services.ingest.deadletters import MAX_LETTERS_PER_DEVICE
-from services.ingest.delivery import Delivery
 from services.ingest.errands import KEPT_NS, Errand
 from services.ingest.group import refused_reading
 from services.ingest.outboxfile import Completion
@@ -24,7 +23,7 @@ from services.ingest.registry import Device
 from shared.commands import Answer, Command
 from shared.profiles import KNEE, OPEN
 from shared.readings import Reading
-from tests.fakes.ingest import NOW, Bench, delivery, nothing
+from tests.fakes.ingest import NOW, Bench, delivery
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 BAD = b'{"x": 1'
@@ -42,7 +41,7 @@ class Desk(Bench):
     def mend(self, device_id: str = "k1") -> None:
         self.registry._devices[device_id] = Device(1, OPEN)
 
-    def command(self, name: str, *letters: int, command_id: str = "command-1", **changes: Any) -> Delivery:
+    def command(self, name: str, *letters: int, command_id: str = "command-1", **changes: Any) -> bytes:
         content: dict[str, Any] = {
             "v": 1,
             "command_id": command_id,
@@ -50,21 +49,16 @@ class Desk(Bench):
             "epoch": self.outbox.epoch,
             "letters": letters,
         }
-        return self.raw(orjson.dumps({**content, **changes}))
+        return orjson.dumps({**content, **changes})
 
-    def raw(self, payload: bytes, ack: Callable[[], None] = nothing) -> Delivery:
-        return Delivery("telemetrio/control/ingest", payload, 1, NOW, ack)
-
-    async def carry_out(self, command: Delivery, *, commits: int = 1_000) -> list[Reading]:
+    async def carry_out(self, command: bytes, *, commits: int = 1_000) -> list[Reading]:
         """As the pipeline does it, cut off after so many commits; returns what was announced."""
         announced: list[Reading] = []
         async for group in self.commands.groups(command):
             if not commits:
                 break
             commits -= 1
-            changed = self.board.merged(group)
-            batch = await self.outbox.commit(group, changed, [])
-            self.board.apply(changed)
+            batch = await self.outbox.commit(group, [])
             announced += batch.readings if batch else ()
             recount = await self.outbox.recount()
             assert recount.agrees, recount
@@ -110,7 +104,18 @@ async def test_a_message_is_driven_again_at_its_own_time(desk: Desk) -> None:
     assert [(reading.ts_ns, reading.values) for reading in readings] == [(NOW, {"w": 1.0}), (NOW - 5, {"w": 2.0})]
     assert desk.books() == {"received": 2, "spooled": 2, "redriven": 2}
     assert await desk.letters() == []
+
+
+async def test_nobody_comes_back_to_life_by_being_mended(desk: Desk) -> None:
+    """A device was heard when it spoke, not when its letter is driven again, whoever else has spoken since."""
+    await desk.commit(delivery("k1", {"w": 1}), delivery("k1", {"w": 2}))
+    await desk.commit(delivery("k2", {"a": 1}, NOW + 60 * 10**9))
+    desk.mend()
+    await desk.carry_out(desk.command("redrive", 1))
     assert desk.board.waiting(9)["k1"].seen_ns == NOW
+    await desk.commit(delivery("k1", {"w": 3}, NOW + 90 * 10**9))
+    await desk.carry_out(desk.command("redrive", 2, command_id="command-2"))
+    assert desk.board.waiting(9)["k1"].seen_ns == NOW + 90 * 10**9
 
 
 async def test_of_a_part_only_what_was_refused_is_stored(desk: Desk) -> None:
@@ -170,7 +175,7 @@ async def test_a_row_that_grew_meanwhile_is_discarded_as_it_is(desk: Desk) -> No
     desk.outbox.complete(Completion([batch.seq], 1, [letter]))
     await desk.outbox.flush()
     assert (await desk.letters())[-1] == (MAX_LETTERS_PER_DEVICE + 1, "shed", 3)
-    await desk.outbox.commit(group, {}, [])
+    await desk.outbox.commit(group, [])
     assert desk.books()["discarded"] == 3
     assert (await desk.outbox.recount()).agrees
 
@@ -288,9 +293,9 @@ async def test_a_malformed_command_is_named_and_has_no_effect(desk: Desk, change
 
 
 async def test_bytes_that_are_no_json_are_no_command(desk: Desk) -> None:
-    """One group, with nothing in it but the acknowledgement."""
-    groups = [group async for group in desk.commands.groups(desk.raw(b"\xff{"))]
-    assert [len(group.deliveries) for group in groups] == [1]
+    """Nothing is committed for them, and nothing is answered."""
+    assert [group async for group in desk.commands.groups(b"\xff{")] == []
+    assert desk.answers() == []
 
 
 async def test_old_commands_are_forgotten(desk: Desk) -> None:
@@ -301,16 +306,6 @@ async def test_old_commands_are_forgotten(desk: Desk) -> None:
     assert await desk.outbox.read(partial(errands.find, command_id="command-1")) == Errand()
     found = await desk.outbox.read(partial(errands.find, command_id=f"command-{KEPT_NS // 2}"))
     assert found == Errand(1, 1, ((4, "why"),))
-
-
-async def test_commands_divide_what_came_in_order(desk: Desk) -> None:
-    """What came before a command is committed before it, what came after it afterwards."""
-    one, two = desk.command("discard", 1), desk.command("discard", 2)
-    data = [delivery("d1", {"a": number}) for number in range(3)]
-    divided = list(desk.commands.divide([data[0], one, two, data[1], data[2]]))
-    assert divided == [([data[0]], one), ([], two), ([data[1], data[2]], None)]
-    other = Delivery("telemetrio/control/other", b"", 1, NOW, nothing)
-    assert list(desk.commands.divide([other])) == [([other], None)]
 
 
 async def test_books_balance_whatever_is_commanded(desk: Desk) -> None:

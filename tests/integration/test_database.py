@@ -122,7 +122,7 @@ async def test_everything_that_devices_may_send_can_be_told(engine: AsyncEngine,
     """Poison in every place: no letter, name or value makes the relational database refuse a push for ever."""
     bench = Bench(tmp_path)
     await bench.outbox.open()
-    mirror = Mirror(bench.outbox, bench.board, bench.registry, engine, bench.health)
+    mirror = Mirror(bench.outbox, bench.registry, engine, bench.health)
     await mirror.load()
     await bench.commit(
         delivery("d1", {"big": 1e300, "word": "é\u2028", "zero": -0.0, "ok": True, "x" * 64: 1}),
@@ -147,7 +147,7 @@ async def test_postgresql_may_crash_and_come_back(cluster: Cluster, tmp_path: Pa
         await ensure_local_admin(connection, NOW)
     bench = Bench(tmp_path)
     await bench.outbox.open()
-    mirror = Mirror(bench.outbox, bench.board, bench.registry, engine, bench.health)
+    mirror = Mirror(bench.outbox, bench.registry, engine, bench.health)
     await mirror.load()
     await bench.commit(delivery("d1", {"a": 1}))
     assert await mirror._try(mirror.push)

@@ -13,7 +13,8 @@ from shared.readings import Reading, Value
 from shared.timeseries.influx import InfluxStore
 from shared.timeseries.influxhttp import Target
 from shared.timeseries.lineprotocol import PROBE
-from shared.timeseries.store import Denied, RawQuery, Refused, TooLarge, Unavailable
+from shared.timeseries.store import Denied, LateQuery, RawQuery, Refused, Unavailable
+from tests.fakes.batches import committed, write
 from tests.fakes.influxdb import (
     FakeInflux,
     Fault,
@@ -59,7 +60,7 @@ def batch(number: int, **values: Value) -> list[Reading]:
 
 async def refused(store: InfluxStore, readings: list[Reading]) -> dict[int, str]:
     with pytest.raises(Refused) as caught:
-        await store.write(readings)
+        await write(store, readings)
     return dict(caught.value.refused)
 
 
@@ -155,10 +156,10 @@ async def test_a_server_that_refuses_everything_is_out_of_order(
     """3.x says 400 when its own log is full: no probe taken, no reading refused."""
     fake.fault = answering(status, "wal is full")
     with pytest.raises(Unavailable, match="even a probe: wal is full"):
-        await store.write(batch(100))
+        await write(store, batch(100))
     assert len(fake.writes) == 2  # no search through a server that takes nothing
     fake.fault = None
-    await store.write(batch(100))
+    await write(store, batch(100))
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 8])
@@ -170,7 +171,7 @@ async def test_a_server_out_of_order_for_a_moment_makes_no_dead_letter(
     for first in (answering(400), take):
         fake.faults = [answering(400), first, *[answering(400)] * number]
         try:
-            await store.write(batch(8))
+            await write(store, batch(8))
         except Unavailable:
             await kept(fake, store)
         assert len(times(fake)) == 8
@@ -182,7 +183,7 @@ async def take(fake: FakeInflux, request: web.Request, body: bytes) -> web.Strea
 
 async def kept(fake: FakeInflux, store: InfluxStore) -> None:
     fake.faults = []
-    await store.write(batch(8))
+    await write(store, batch(8))
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -190,11 +191,11 @@ async def test_who_is_not_let_in_says_so_and_heals(fake: FakeInflux, store: Infl
     """A token or a bucket: nothing is refused, and the same store writes once somebody mended it."""
     fake.fault = answering(status, "not you")
     with pytest.raises(Denied, match="not you"):
-        await store.write(batch(1))
+        await write(store, batch(1))
     with pytest.raises(Denied, match="not you"):
         await store.ping()
     fake.fault = None
-    await store.write(batch(1))
+    await write(store, batch(1))
     await store.ping()
 
 
@@ -203,19 +204,27 @@ async def test_a_wrong_token_or_bucket_is_denied_in_both_directions(fake: FakeIn
     for target in (Target(fake.url, "wrong", "o", fake.bucket), Target(fake.url, "t", "o", "elsewhere")):
         async with opened(target) as store:
             with pytest.raises(Denied):
-                await store.write(batch(1))
+                await write(store, batch(1))
             with pytest.raises(Denied):
                 await store.raw(EVERYTHING)
 
 
-async def test_too_much_is_said_to_be_too_much(fake: FakeInflux, store: InfluxStore) -> None:
-    """413, at once or in the middle of a search."""
-    fake.fault = answering(413)
-    with pytest.raises(TooLarge):
-        await store.write(batch(2))
-    fake.fault, fake.faults = None, [answering(400), take, answering(413)]
-    with pytest.raises(TooLarge):
-        await store.write(batch(4))
+async def test_too_much_at_once_is_sent_in_parts(fake: FakeInflux, store: InfluxStore) -> None:
+    """413, from a server or a proxy: halved as often as needed, all of it is stored, and late ones are noted once."""
+    fake.max_bytes = 500
+    readings = batch(100)
+    await write(store, readings, NOON_NS + 100_000_000_000)
+    assert (await store.raw(EVERYTHING)).readings == readings
+    assert [fields["n"] for fields in fake.measured("telemetrio_late").values()] == [100]
+
+
+async def test_one_line_over_the_limit_costs_nobody_else(fake: FakeInflux, store: InfluxStore) -> None:
+    """It alone is refused, however small the parts that the limit asks for."""
+    fake.max_bytes = 900
+    readings = batch(200)
+    readings[77] = readings[77]._replace(values={"say": "x" * 1_000})
+    assert list(await refused(store, readings)) == [77]
+    assert len(times(fake)) == 199
 
 
 async def test_a_point_too_large_by_itself_is_refused(fake: FakeInflux, store: InfluxStore) -> None:
@@ -224,7 +233,7 @@ async def test_a_point_too_large_by_itself_is_refused(fake: FakeInflux, store: I
     assert await refused(store, batch(1)) == {0: "too large"}
     fake.fault = answering(413, "too large")
     with pytest.raises(Unavailable, match="even a probe"):
-        await store.write(batch(1))
+        await write(store, batch(1))
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -236,7 +245,7 @@ async def test_a_busy_server_says_when_to_come_back(
     busy = answering(status, "busy") if said is None else answering(status, "busy", Retry_After=said)
     for fake.faults in ([busy], [answering(400), busy]):
         with pytest.raises(Unavailable) as caught:
-            await store.write(batch(2))
+            await write(store, batch(2))
         assert caught.value.retry_after_s == wait_s
         assert not isinstance(caught.value, Denied)
 
@@ -247,20 +256,20 @@ async def test_a_busy_server_says_when_to_come_back(
 async def test_any_other_answer_is_an_outage(fake: FakeInflux, store: InfluxStore, fault: Fault) -> None:
     """Also a friendly page of a proxy, which is no word of InfluxDB's, and a redirect, that would lose the body."""
     fake.fault = fault
-    for asked in (store.write(batch(1)), store.ping()):
+    for asked in (write(store, batch(1)), store.ping()):
         with pytest.raises(Unavailable):
             await asked
     fake.fault = None
-    await store.write(batch(1))
+    await write(store, batch(1))
 
 
 async def test_a_lost_answer_is_an_outage_and_writing_again_stores_once(fake: FakeInflux, store: InfluxStore) -> None:
     """Stored, but nobody heard: the same points are written, and are the same points."""
     fake.faults = [losing_the_answer]
     with pytest.raises(Unavailable):
-        await store.write(batch(100))
+        await write(store, batch(100))
     assert len(times(fake)) == 100
-    await store.write(batch(100))
+    await write(store, batch(100))
     assert (await store.raw(EVERYTHING)).readings == batch(100)
 
 
@@ -270,7 +279,7 @@ async def test_a_server_that_says_nothing_is_given_up(fake: FakeInflux) -> None:
     fake.fault = fake.query_fault = held_until(never.wait)
     async with opened(Target(fake.url, "t", "o", fake.bucket), 0.05) as store:
         with pytest.raises(Unavailable, match=r"within 0\.05 s"):
-            await store.write(batch(1))
+            await write(store, batch(1))
         with pytest.raises(Unavailable, match=r"within 0\.05 s"):
             await store.raw(EVERYTHING)
     never.set()
@@ -280,7 +289,7 @@ async def test_nobody_listens() -> None:
     """Not an error that ends the writer."""
     (port,) = free_ports(1)
     async with opened(Target(f"http://127.0.0.1:{port}", "", "", "b")) as store:
-        for asked in (store.write(batch(1)), store.ping(), store.raw(EVERYTHING)):
+        for asked in (write(store, batch(1)), store.ping(), store.raw(EVERYTHING)):
             with pytest.raises(Unavailable, match="can't be reached"):
                 await asked
 
@@ -292,7 +301,7 @@ async def test_a_question_without_an_answer_is_no_empty_page(
     fake: FakeInflux, store: InfluxStore, fault: Fault
 ) -> None:
     """An outage, whatever was said, and the next question is answered."""
-    await store.write(batch(3))
+    await write(store, batch(3))
     fake.query_fault = fault
     with pytest.raises(Unavailable):
         await store.raw(EVERYTHING)
@@ -306,17 +315,17 @@ async def test_a_question_without_an_answer_is_no_empty_page(
 async def test_the_version_is_asked_for_once_and_again_after_an_outage(fake: FakeInflux, store: InfluxStore) -> None:
     """Not before the first write; servers before 1.8 are written to by their own path."""
     assert fake.pings == 0
-    await store.write(batch(1))
-    await store.write(batch(1))
+    await write(store, batch(1))
+    await write(store, batch(1))
     assert (fake.pings, set(fake.paths)) == (1, {"/api/v2/write"})
     for fault in (answering(503), cutting):
         for version, path in (("1.6.7~rc0", "/write"), ("1.7.11", "/write"), ("1.8.10", "/api/v2/write")):
             fake.faults = [fault]
             with pytest.raises(Unavailable):
-                await store.write(batch(1))
+                await write(store, batch(1))
             fake.version = version  # type: ignore[assignment] # of these only the path is of interest
             fake.paths.clear()
-            await store.write(batch(1))
+            await write(store, batch(1))
             assert fake.paths == [path]
 
 
@@ -333,7 +342,7 @@ async def test_a_search_does_not_hold_up_other_writes(fake: FakeInflux, store: I
     await eventually_async(lambda: held(fake, 3))
     waiting = asyncio.create_task(refused(store, spoilt(batch(100), 60)))
     await eventually_async(lambda: held(fake, 4))
-    await store.write([Reading("d2", 1, "m", NOON_NS, {"v": 1.0})])
+    await write(store, [Reading("d2", 1, "m", NOON_NS, {"v": 1.0})])
     assert ("d2", NOON_NS) in fake.measured("m")
     assert not bad.done()
     assert not waiting.done()
@@ -350,7 +359,7 @@ async def test_a_search_that_is_cancelled_lets_the_next_one_in(fake: FakeInflux,
     """The side lane is free again."""
     never = asyncio.Event()
     fake.faults = [answering(400), held_until(never.wait)]
-    search = asyncio.create_task(store.write(batch(10)))
+    search = asyncio.create_task(write(store, batch(10)))
     await eventually_async(lambda: held(fake, 2))
     search.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -367,16 +376,48 @@ async def test_late_readings_are_indexed_by_the_same_write(fake: FakeInflux, sto
     """Also where a bad point made it several; no question for readings shows the index."""
     readings = batch(4)
     committed_ns = readings[1].ts_ns + 60_000_000_001
-    await store.write(readings, committed_ns)
+    await write(store, readings, committed_ns)
     assert len(fake.writes) == 1
     index = {("d1", committed_ns): {"n": 2, "ts_min": readings[0].ts_ns, "ts_max": readings[1].ts_ns}}
     assert fake.measured("telemetrio_late") == index
     fake.points.clear()
     fake.refuse = finds_fault
     with pytest.raises(Refused):
-        await store.write(spoilt(readings, 3), committed_ns)
+        await write(store, spoilt(readings, 3), committed_ns)
     assert fake.measured("telemetrio_late") == index
     assert (await store.raw(EVERYTHING)).readings == readings[:3]
+
+
+async def test_positions_count_over_all_batches_of_a_write(fake: FakeInflux, store: InfluxStore) -> None:
+    """What the server refuses and what has no line, each by its place in the whole write."""
+    fake.refuse = finds_fault
+    first, second = spoilt(batch(5), 1), spoilt(batch(5), 4)
+    second[0] = second[0]._replace(values={"v": float("inf")})
+    with pytest.raises(Refused) as caught:
+        await store.write([committed(first), committed([]), committed(second)])
+    assert [position for position, _ in caught.value.refused] == [1, 5, 9]
+
+
+async def test_an_index_that_is_refused_is_an_outage(fake: FakeInflux, store: InfluxStore) -> None:
+    """After a search it is written by itself: nothing is forgotten before it is there."""
+    readings = batch(2)
+    fake.faults = [answering(400), take, take, take, answering(400)]
+    with pytest.raises(Unavailable, match="index of late readings"):
+        await write(store, readings, NOON_NS + 100_000_000_000)
+    await write(store, readings, NOON_NS + 100_000_000_000)
+    assert len(fake.measured("telemetrio_late")) == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [answering(500), answering(400), answering(200), cutting, cutting_in_the_middle, answering(401)]
+)
+async def test_an_index_that_can_not_be_read_is_no_empty_answer(
+    fake: FakeInflux, store: InfluxStore, fault: Fault
+) -> None:
+    """An outage: a resume must not take it for "nothing came late"."""
+    fake.query_fault = fault
+    with pytest.raises(Unavailable):
+        await store.late(LateQuery([1], 0, 2**62))
 
 
 # ---- the real one
@@ -406,7 +447,7 @@ async def test_a_field_named_like_a_tag_hides_and_fakes_nothing(
     """Tenant 2's device sends fields `user_id` and `device_id`: by another writer, for ingest refuses them."""
     store, database = real
     mine = batch(3)
-    await store.write(mine)
+    await write(store, mine)
     forged = 'user_id="1",device_id="d1"'
     lines = [f"m,device_id=d2,user_id=2 v=666,{forged} {each.ts_ns + 1}" for each in mine]
     lines += [f'm,device_id=d1,user_id=1 user_id="2",device_id="d2" {each.ts_ns}' for each in mine]
@@ -454,12 +495,12 @@ async def test_a_real_database_that_is_missing_is_denied_until_it_is_there(influ
     """For writes, questions and health, without a restart."""
     database = "made_later"
     async with opened(Target(influxd.url, "", "", database)) as store:
-        for asked in (store.write(batch(1)), store.raw(EVERYTHING), store.ping()):
+        for asked in (write(store, batch(1)), store.raw(EVERYTHING), store.ping()):
             with pytest.raises(Denied, match="database not found"):
                 await asked
         influxd.query(f"CREATE DATABASE {database}")
         await store.ping()
-        await store.write(batch(1))
+        await write(store, batch(1))
         assert (await store.raw(EVERYTHING)).readings == batch(1)
 
 
@@ -469,14 +510,14 @@ async def test_a_real_server_killed_and_started_has_all_that_was_written(
 ) -> None:
     """What write() returned for; the same store goes on by itself."""
     store, _ = real
-    await store.write(batch(5_000))
+    await write(store, batch(5_000))
     influxd.kill()
-    for asked in (store.write(batch(1)), store.raw(EVERYTHING)):
+    for asked in (write(store, batch(1)), store.raw(EVERYTHING)):
         with pytest.raises(Unavailable):
             await asked
     influxd.start()
     assert (await store.raw(EVERYTHING)).readings == batch(5_000)
-    await store.write(batch(5_001))
+    await write(store, batch(5_001))
     assert (await store.raw(EVERYTHING)).readings[-1] == batch(5_001)[-1]
 
 
@@ -487,7 +528,7 @@ async def test_several_real_writes_at_a_time(real: tuple[InfluxStore, str]) -> N
     batches: list[list[Reading]] = [
         [each._replace(device_id=f"d{number}", user_id=number + 1) for each in batch(1_000)] for number in range(8)
     ]
-    await asyncio.gather(*(store.write(each) for each in batches))
+    await asyncio.gather(*(write(store, each) for each in batches))
     for number, written in enumerate(batches):
         page = await store.raw(RawQuery(f"d{number}", [number + 1], 0, 2**62, 2_000))
         assert (page.readings, page.more) == (written, False)
@@ -500,7 +541,7 @@ async def test_a_real_name_stays_in_its_place(real: tuple[InfluxStore, str], nam
     store, _ = real
     measurement = name.replace("#", "")
     written = [Reading(name, 1, measurement, NOON_NS + at, {name: 1.0, f"x{name}": name}) for at in range(3)]
-    await store.write([*written, Reading("d1", 1, "m", NOON_NS, {"v": 1.0})])
+    await write(store, [*written, Reading("d1", 1, "m", NOON_NS, {"v": 1.0})])
     asked = RawQuery(name, [1], 0, 2**62, 10)
     assert (await store.raw(asked)).readings == written
     assert (await store.raw(replace(asked, metrics=[name]))).readings == [

@@ -124,20 +124,26 @@ async def test_messages_are_acknowledged_in_order_each_once_whatever_became_of_t
 
 async def test_a_command_keeps_its_place_among_messages(running: Running) -> None:
     """What came before it is on disk before it is carried out, what came after it afterwards; and so it is told."""
-    order: list[str] = []
-    command = Command(command_id="command-1", action="discard", epoch=running.ingest.outbox.epoch, letters=(1, 2, 3))
-    running.send(b"bad", partial(order.append, "before"))
-    payload = command.model_dump_json().encode()
-    running.ingest.intake.offer(Delivery(control_topic("ingest"), payload, 1, NOW, partial(order.append, "command")))
-    running.send(b"bad", partial(order.append, "after"))
+    outbox, acks = running.ingest.outbox, list[tuple[int, int, int]]()
+    commands = [
+        Command(command_id=f"command-{number}", action="discard", epoch=outbox.epoch, letters=(1, 2, 3))
+        for number in range(2)
+    ]
+    bad = ("iot/devices/d1/data", b"bad")
+    one, two = ((control_topic("ingest"), command.model_dump_json().encode()) for command in commands)
+
+    def ack(count: int) -> None:
+        acks.append((count, outbox.books["discarded"], outbox.books["dead_lettered"]))
+
+    running.ingest.intake.offer(Delivery([bad, one, two, bad, bad], NOW, ack))
 
     async def told() -> bool:
-        return len(order) == 3 and control_answer_topic("ingest") in dict(running.ingest.post._waiting)
+        topics = [topic for topic, _ in running.ingest.post._waiting]
+        return len(acks) == 4 and topics.count(control_answer_topic("ingest")) == 2
 
     await eventually_async(told)
-    assert order == ["before", "command", "after"]
-    books = running.ingest.outbox.books
-    assert (books["discarded"], books["dead_lettered"], books["messages"]) == (1, 1, 2)
+    assert acks == [(1, 0, 1), (1, 1, 0), (1, 1, 0), (2, 1, 2)]
+    assert outbox.books["messages"] == 3
 
 
 async def test_while_there_is_no_room_nothing_is_acknowledged(

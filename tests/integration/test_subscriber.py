@@ -10,7 +10,7 @@ import pytest
 
 from services.ingest.session import RECEIVE_MAXIMUM, SessionTakenOver
 from shared.process import ExitCode
-from tests.fakes.ingest import turns
+from tests.fakes.ingest import singles, turns
 from tests.integration.subscriber_rig import (
     MemoryFilters,
     Rig,
@@ -367,7 +367,7 @@ async def test_a_line_that_breaks_under_load_loses_nothing_and_doubles_nothing(m
         cuts, late = 0, []
         async with asyncio.timeout(30):
             while len(seen) < len(wanted):
-                taken = await rig.intake.take()
+                taken = singles(await rig.intake.take())
                 seen += [delivery.payload for delivery in taken if not delivery.repeated]
                 late += taken
                 if len(seen) > (cuts + 1) * 450:  # what is late now is acknowledged after its connection's end

@@ -21,11 +21,12 @@ def free_port() -> int:
 class Mosquitto:
     """`config` is added to the listener; `persistent`: what it holds survives a stop (and, nearly always, a kill)."""
 
-    def __init__(self, directory: Path, config: str = OPEN, *, persistent: bool = False) -> None:
+    def __init__(self, directory: Path, config: str = OPEN, *, persistent: bool = False, log: str = "all") -> None:
         self.port = free_port()
         self._directory = directory
         self._config = config
         self._persistent = persistent
+        self._log_type = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -51,7 +52,7 @@ class Mosquitto:
             "autosave_interval 1\nautosave_on_changes true\n"
         )
         # it drops root's rights, and could not write its database into a test's directory then
-        head = f"user root\nlistener {self.port} 127.0.0.1\nlog_type all\n"
+        head = f"user root\nlistener {self.port} 127.0.0.1\nlog_type {self._log_type}\n"
         path.write_text(head + self._config + (stored if self._persistent else ""))
         with (self._directory / "mosquitto.log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -1,4 +1,7 @@
-"""`@pytest.mark.peer("mosquitto")`: without its peer a test is left out and counted; --require-peers: an error."""
+"""`@pytest.mark.peer("mosquitto")`: without its peer a test is left out and counted; --require-peers: an error.
+
+`@pytest.mark.long`: minutes, so only with --faults-long (`scripts/test faults`); otherwise left out and counted.
+"""
 
 from collections import Counter
 
@@ -7,6 +10,7 @@ import pytest
 from tests.peers.programs import PEERS, mend
 
 LEFT_OUT = pytest.StashKey[Counter[str]]()
+TOO_LONG = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,9 +33,20 @@ def missing_peers(item: pytest.Item) -> list[str]:
     return sorted({name for name in names if PEERS[name]() is None})
 
 
+def without_long(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes, unless it is asked for."""
+    if config.getoption("--faults-long"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.stash[TOO_LONG] = len(long)
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
 # last, so that only what -k and -m left is asked for its peers
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    without_long(config, items)
     missing = {item: missing_peers(item) for item in items}
     lacking = [item for item in items if missing[item]]
     counted = config.stash.setdefault(LEFT_OUT, Counter())
@@ -43,6 +58,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    long = config.stash.get(TOO_LONG, 0)
+    if long:
+        terminalreporter.write_line(f"left out: {long} of the longest faults (scripts/test faults runs them)")
     for name, tests in sorted(config.stash.get(LEFT_OUT, Counter()).items()):
         plural = "" if tests == 1 else "s"
         terminalreporter.write_line(f"left out: {tests} test{plural}, no {name} ({mend(name)})", yellow=True)

@@ -8,7 +8,7 @@ import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 
 from tests.peers.mosquitto import free_port
 from tests.peers.waiting import eventually
@@ -28,6 +28,13 @@ class Worker:
     def log(self) -> str:
         return self._log.read_text()
 
+    @property
+    def peak_mib(self) -> int:
+        """The most memory that it had resident, since it was started."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) >> 10
+
     def start(self) -> None:
         """Return when its loop turns; the broker may be away."""
         self.launch()
@@ -44,7 +51,7 @@ class Worker:
         assert self._process.poll() is None, self.log[-3000:]
         try:
             return bool(self.get("/healthz")["status"] == "alive")
-        except URLError:
+        except OSError:  # not listening yet, or listening and not serving yet
             return False
 
     def get(self, path: str) -> Any:

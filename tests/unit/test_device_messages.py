@@ -42,6 +42,6 @@ def test_the_status_example_makes_a_device_offline() -> None:
     registry = Registry("register", "environment")
     acceptor = Acceptor(registry, IngestSettings(_env_file=None))
     payload = (PAYLOADS / "device-status.json").read_bytes()
-    deliveries = [Delivery("iot/devices/x/status", each, 1, NOW_NS, lambda: None) for each in (payload, b"offline")]
+    deliveries = [Delivery([("iot/devices/x/status", each)], NOW_NS, print) for each in (payload, b"offline")]
     (group,) = acceptor.groups(deliveries)
     assert [(status.device_id, status.status) for status in group.status] == [("x", "offline")] * 2

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.timeseries.influxhttp import Answer, Target, outage, reason_of, seconds
-from shared.timeseries.store import Denied, TooLarge, Unavailable
+from shared.timeseries.store import Denied, Unavailable
 
 NOON = 1_767_268_800.0  # 2026-01-01T12:00:00Z
 
@@ -53,7 +53,7 @@ def test_retry_after_is_seconds_or_a_date(said: str | None, wait_s: float | None
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, Denied), (403, Denied), (404, Denied), (413, TooLarge), (429, Unavailable), (503, Unavailable)]
+    [(401, Denied), (403, Denied), (404, Denied), (413, Unavailable), (429, Unavailable), (503, Unavailable)]
     + [(status, Unavailable) for status in (200, 201, 302, 408, 418, 500, 502, 504)],
 )
 def test_every_status_has_a_meaning(status: int, kind: type[Exception]) -> None:

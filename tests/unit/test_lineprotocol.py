@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.readings import Reading, Value
-from shared.timeseries.lineprotocol import field_names, has_field, late_lines, lines_of
+from shared.timeseries.lineprotocol import field_names, has_field, lines_of, plain_lines
 from tests.fakes.influxdb import Point, parse, split_lines
 
 SECOND_NS = 1_000_000_000
@@ -127,6 +127,19 @@ def test_every_reading_is_its_own_line_or_refused(sent: list[Reading]) -> None:
     ]
 
 
+def test_readings_of_plain_floats_are_written_all_at_once() -> None:
+    """The same lines, byte for byte; None as soon as one of them isn't plain."""
+    plain = [reading(device=f"d{number}", ts_ns=number, a=number / 7, b=-0.0) for number in range(100)]
+    assert plain_lines(plain) == b"\n".join(lines_of(plain)[0].values())
+    odd = [reading({"a b": 1.0}), reading(a="1"), reading(a=True), reading(a=math.nan), reading(a=math.inf), reading()]
+    odd += [reading(device="a b\n", a=1.0), reading(device="\ud800", a=1.0), reading(measurement="#m", a=1.0)]
+    odd += [reading(ts_ns=2**63 - 1, a=1.0), reading(ts_ns=-(2**63), a=1.0)]
+    for each in odd:
+        wanted, refused = lines_of([*plain, each])
+        quick = plain_lines([*plain, each])
+        assert quick is None or (not refused and quick == b"\n".join(wanted.values()))
+
+
 def expected(of: Reading) -> tuple[Any, ...]:
     fields: dict[str, Any] = {}
     for name, value in of.values.items():
@@ -140,20 +153,3 @@ def test_a_reading_knows_its_fields() -> None:
     sent = reading(a=1.0, b="x", c=True)
     assert [has_field(sent, name) for name in ("a", "b__s", "c__b")] == [True, True, True]
     assert [has_field(sent, name) for name in ("b", "c", "a__s", "b__b", "z")] == [False] * 5
-
-
-def test_late_readings_are_noted_per_device_and_owner() -> None:
-    """More than 60 s between a reading's own time and its commit: when, from, to, how many."""
-    now = 1_000 * SECOND_NS
-    sent = [
-        reading(ts_ns=now - 61 * SECOND_NS, a=1.0),
-        reading(ts_ns=now - 90 * SECOND_NS, measurement="n", a=1.0),
-        reading(ts_ns=now - 60 * SECOND_NS, a=1.0),
-        reading(ts_ns=now + SECOND_NS, a=1.0),
-        reading(device="d2", owner=2, ts_ns=5, a=1.0),
-    ]
-    assert late_lines(sent, now) == [
-        b"telemetrio_late,device_id=d1,user_id=1 n=2i,ts_max=939000000000i,ts_min=910000000000i 1000000000000",
-        b"telemetrio_late,device_id=d2,user_id=2 n=1i,ts_max=5i,ts_min=5i 1000000000000",
-    ]
-    assert late_lines(sent[2:4], now) == []

@@ -30,3 +30,10 @@ def test_a_profile_names_things_as_the_store_can_hold_them() -> None:
         Metric.model_validate({"type": "integer"})
     with pytest.raises(ValidationError):
         Metric.model_validate({"range": 5})
+
+
+@pytest.mark.parametrize("measurement", ["telemetrio_late", "telemetrio_probe"])
+def test_a_profile_can_not_write_to_the_stores_own_measurements(measurement: str) -> None:
+    """A device could fake the index of late readings; the refusal names the field and the mend."""
+    with pytest.raises(ValidationError, match=f"measurement\\n.*{measurement} is kept for the store itself"):
+        Profile(name="p", measurement=measurement)

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from services.ingest.deadletters import MAX_LETTERS_PER_DEVICE, Quota, Usage
-from services.ingest.delivery import Delivery
+from services.ingest.delivery import Message
 from services.ingest.group import Group, Letter
+from services.ingest.latest import Checkpoint
 from services.ingest.outboxfile import Completion, OutboxFile
 from shared.values import Flaw
 
 
 def letter(device_id: str = "d", size: int = 10, code: str = "not_json", entries: int = 1) -> Letter:
-    delivery = Delivery(f"iot/devices/{device_id}/data", b"x" * size, 1, 7, lambda: None)
-    return Letter.of("message", [Flaw("", code)], delivery, (device_id, 1))._replace(entries=entries)
+    message = Message(f"iot/devices/{device_id}/data", b"x" * size, 7)
+    return Letter.of("message", [Flaw("", code)], message, (device_id, 1))._replace(entries=entries)
 
 
 def group(*letters: Letter) -> Group:
@@ -58,7 +59,7 @@ def test_one_device_is_bounded_in_letters_and_the_others_are_not() -> None:
 def test_above_the_bound_a_flood_is_one_row_for_each_code(file: OutboxFile) -> None:
     """However many come, and in however many transactions; the books agree with the rows all the while."""
     for _ in range(20):
-        file.write(group(*[letter(size=100)] * 5, letter(size=100, code="empty", entries=3)), {}, (), ())
+        file.write(group(*[letter(size=100)] * 5, letter(size=100, code="empty", entries=3)), (), (), None)
         assert file.recount().agrees
     kept = [row for row in rows(file) if row[1] == "message"]
     shed = [row for row in rows(file) if row[1] == "shed"]
@@ -70,14 +71,14 @@ def test_above_the_bound_a_flood_is_one_row_for_each_code(file: OutboxFile) -> N
 
 def test_a_letter_of_refused_metrics_weighs_nothing_and_is_left_out(file: OutboxFile) -> None:
     """Its sample was stored: there is nothing to count."""
-    file.write(group(letter(size=1_000)), {}, (), ())
-    file.write(group(letter(size=10, entries=0)), {}, (), ())
+    file.write(group(letter(size=1_000)), (), (), None)
+    file.write(group(letter(size=10, entries=0)), (), (), None)
     assert len(rows(file)) == 1
 
 
 def test_what_the_store_refuses_is_bounded_too(file: OutboxFile) -> None:
     """Letters of a completion pass through the same quota."""
-    file.flush([Completion([1], 0, [letter(size=2_000, entries=0)._replace(entries=1)])])
+    file.flush([Completion([1], 0, [letter(size=2_000, entries=0)._replace(entries=1)])], Checkpoint(1, 0, {}))
     assert [row[1] for row in rows(file)] == ["shed"]
 
 
@@ -86,7 +87,7 @@ def test_the_quota_is_counted_anew_at_the_next_start(tmp_path: Path) -> None:
     for size in (900, 200):
         file = OutboxFile(tmp_path / "ingest.outbox", max_letters_bytes=1_000)
         file.open()
-        file.write(group(letter(size=size)), {}, (), ())
+        file.write(group(letter(size=size)), (), (), None)
         found = [row[1] for row in rows(file)]
         file.close()
     assert found == ["message", "shed"]
@@ -98,7 +99,7 @@ def test_letters_do_not_count_towards_the_bound_of_the_spool(tmp_path: Path) -> 
     file.open()
     empty = file.used_bytes()
     for _ in range(100):
-        file.write(group(letter(size=60_000)), {}, (), ())
+        file.write(group(letter(size=60_000)), (), (), None)
     assert file.used_bytes() - empty < 100 * 6_000
     file.close()
 
@@ -106,7 +107,7 @@ def test_letters_do_not_count_towards_the_bound_of_the_spool(tmp_path: Path) -> 
 def test_a_shed_row_tells_again_when_it_has_grown(file: OutboxFile) -> None:
     """What was told to the relational database is told again with its new number."""
     for _ in range(2):
-        file.write(group(letter(size=2_000)), {}, (), ())
+        file.write(group(letter(size=2_000)), (), (), None)
         moved = file.connection.execute("SELECT moved, entries FROM dead").fetchall()
         file.connection.execute("UPDATE dead SET moved = 1")
     assert moved == [(0, 2)]

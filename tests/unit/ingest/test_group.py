@@ -1,14 +1,16 @@
 """Groups and letters: what is written down, and who is told."""
 
+from functools import partial
+
 import orjson
 
-from services.ingest.delivery import Delivery
+from services.ingest.delivery import Delivery, Message
 from services.ingest.group import Group, Letter, refused_reading
 from services.ingest.settings import IngestSettings
 from shared.books import balanced
 from shared.readings import Reading, decode_readings, encode_readings
 from shared.values import Flaw
-from tests.fakes.ingest import NOW, nothing
+from tests.fakes.ingest import NOW
 
 
 def reading(ts_ns: int) -> Reading:
@@ -16,24 +18,28 @@ def reading(ts_ns: int) -> Reading:
 
 
 def test_the_body_is_the_one_encoding_of_all_readings() -> None:
-    """Put together from pieces, it is what encoding them all at once would give; without any, an empty list."""
+    """Whichever messages they came with; without any, an empty list."""
     group = Group()
-    assert group.body == b"[]"
+    assert group.encode() == b"[]"
     batches = [[reading(1), reading(2)], [reading(3)]]
     for batch in batches:
         group.add_readings(batch)
-    assert group.body == encode_readings([reading(1), reading(2), reading(3)])
-    assert decode_readings(group.body) == group.readings
+    assert group.encode() == encode_readings([reading(1), reading(2), reading(3)])
+    assert decode_readings(group.encode()) == group.readings
 
 
 def test_everybody_is_told_in_the_order_in_which_they_spoke() -> None:
-    """Each once."""
-    told: list[int] = []
+    """Each once, with how many of their messages it was."""
+    told: list[tuple[int, int]] = []
+
+    def tell(number: int, messages: int) -> None:
+        told.append((number, messages))
+
     group = Group()
     for number in range(5):
-        group.deliveries.append(Delivery("t", b"", 1, NOW, lambda number=number: told.append(number)))  # type: ignore[misc] # mypy can't infer it
+        group.take(Delivery([("t", b"")] * 3, NOW, partial(tell, number)), number)
     group.acknowledge()
-    assert told == [0, 1, 2, 3, 4]
+    assert told == [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]
 
 
 def test_counts_of_a_commit_balance() -> None:
@@ -48,7 +54,7 @@ def test_counts_of_a_commit_balance() -> None:
 def test_a_letter_holds_what_every_database_can_hold() -> None:
     """No NUL, no detail without end; the first flaw names it, all paths are kept."""
     flaws = [Flaw("", "not_json", "x\x00" * 5_000), Flaw("a", "nested")]
-    letter = Letter.of("message", flaws, Delivery("t\x00", b"\x00raw", 1, NOW, nothing), ("d1", 1))
+    letter = Letter.of("message", flaws, Message("t\x00", b"\x00raw", NOW), ("d1", 1))
     assert (letter.code, letter.topic, letter.payload, letter.size) == ("not_json", "t?", b"\x00raw", 4)
     assert len(letter.detail) == 1_024
     assert "\x00" not in letter.detail

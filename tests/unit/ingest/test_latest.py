@@ -1,31 +1,29 @@
-"""The board of latest values: newer wins, and nothing that waits is forgotten or starved."""
+"""The board of latest values: newer wins, and nothing that waits is forgotten, starved, or kept on disk twice."""
 
 import random
 
-from services.ingest.group import Group
 from services.ingest.latest import Latest, LatestBoard
 from shared.readings import DeviceStatus, Reading, Value
-from tests.fakes.ingest import NOW, delivery
-
-
-def group(*readings: Reading, status: tuple[DeviceStatus, ...] = (), seen_ns: int = NOW) -> Group:
-    return Group(deliveries=[delivery("any", {}, seen_ns)], readings=list(readings), status=list(status))
+from tests.fakes.ingest import NOW
 
 
 def reading(ts_ns: int, device_id: str = "d1", owner: int = 1, measurement: str = "m", **values: Value) -> Reading:
     return Reading(device_id, owner, measurement, ts_ns, values or {"a": float(ts_ns)})
 
 
-def test_nothing_is_on_the_board_before_it_is_on_disk() -> None:
-    """merged() tells what will be; apply() says that it is."""
+def take(board: LatestBoard, *readings: Reading, status: tuple[DeviceStatus, ...] = ()) -> None:
+    board.take(board.seq + 1, readings, status, NOW)
+
+
+def test_values_merge_metric_by_metric() -> None:
+    """What a device said earlier of another metric stays, and nobody's values are changed in their place."""
     board = LatestBoard()
-    changed = board.merged(group(reading(1)))
-    assert len(board) == 0
-    board.apply(changed)
-    assert board.waiting(10)["d1"].values == {"a": 1.0}
-    again = board.merged(group(reading(2, b=2.0)))
-    assert board.waiting(10)["d1"].values == {"a": 1.0}
-    assert again["d1"].values == {"a": 1.0, "b": 2.0}
+    first = reading(1)
+    take(board, first)
+    waiting = board.waiting(10)
+    take(board, reading(2, b=2.0))
+    assert waiting["d1"].values == first.values == {"a": 1.0}
+    assert board.waiting(10)["d1"].values == {"a": 1.0, "b": 2.0}
 
 
 def test_the_order_of_arrival_does_not_matter() -> None:
@@ -35,7 +33,7 @@ def test_the_order_of_arrival_does_not_matter() -> None:
     choices.shuffle(readings)
     board = LatestBoard()
     for each in readings:
-        board.apply(board.merged(group(each)))
+        take(board, each)
     assert (board.waiting(1)["d1"].ts_ns, board.waiting(1)["d1"].values) == (19, {"a": 19.0})
 
 
@@ -43,7 +41,7 @@ def test_a_new_owner_or_measurement_begins_anew() -> None:
     """The old owner's values are not shown to the new one."""
     for other in (reading(2, owner=2, b=2.0), reading(2, measurement="n", b=2.0)):
         board = LatestBoard()
-        board.apply(board.merged(group(reading(1, a=1.0), other)))
+        take(board, reading(1, a=1.0), other)
         assert board.waiting(1)["d1"].values == {"b": 2.0}
         assert board.waiting(1)["d1"].user_id == other.user_id
 
@@ -51,32 +49,59 @@ def test_a_new_owner_or_measurement_begins_anew() -> None:
 def test_a_status_alone_is_no_reading() -> None:
     """Its time is its own, and an older one says nothing."""
     board = LatestBoard()
-    online, offline = DeviceStatus("d1", 1, "online", 5), DeviceStatus("d1", 1, "offline", 4)
-    board.apply(board.merged(group(status=(online, offline))))
+    take(board, status=(DeviceStatus("d1", 1, "online", 5), DeviceStatus("d1", 1, "offline", 4)))
     row = board.waiting(1)["d1"]
     assert (row.status, row.status_ns, row.ts_ns, row.measurement) == ("online", 5, 0, "")
 
 
 def test_what_changed_while_it_was_pushed_still_waits() -> None:
-    """Only the row that was pushed is forgotten, and each row has a generation of its own on disk."""
+    """Only the row that was pushed is forgotten."""
     board = LatestBoard()
-    board.apply(board.merged(group(reading(1))))
+    take(board, reading(1))
     pushed = board.waiting(10)
-    board.apply(board.merged(group(reading(2))))
-    assert board.pushed(pushed) == [("d1", 1)]
-    assert board.waiting(10)["d1"].generation == 2
+    take(board, reading(2))
+    assert board.pushed(pushed) == []
+    assert board.waiting(10)["d1"].ts_ns == 2
     board.pushed(board.waiting(10))
     assert len(board) == 0
+
+
+def test_only_what_is_on_disk_is_forgotten_there() -> None:
+    """A row that a checkpoint wrote again during the push stays: the database hasn't heard that."""
+    board = LatestBoard()
+    take(board, reading(1), reading(1, "d2"))
+    board.saved(board.checkpoint())
+    pushed = board.waiting(10)
+    take(board, reading(2, "d2"))
+    board.saved(board.checkpoint())
+    assert board.pushed(pushed) == [("d1", 1)]
+    assert board.pushed(board.waiting(10)) == [("d2", 2)]
+    assert board.pushed({}) == []
+
+
+def test_a_checkpoint_holds_what_changed_since_the_last_one() -> None:
+    """And says up to which row of the spool; what was pushed meanwhile needs none."""
+    board = LatestBoard()
+    take(board, reading(1), reading(1, "d2"))
+    first = board.checkpoint()
+    assert (first.seq, sorted(first.rows)) == (1, ["d1", "d2"])
+    board.saved(first)
+    saved = board.unsaved
+    take(board, reading(2), reading(2, "d3"))
+    assert (saved, board.unsaved) == (False, True)
+    board.pushed({device_id: row for device_id, row in board.waiting(10).items() if device_id == "d3"})
+    second = board.checkpoint()
+    assert (second.seq, sorted(second.rows)) == (2, ["d1"])
 
 
 def test_those_who_change_all_the_time_do_not_starve_the_others() -> None:
     """More devices than one push takes, the first of them changing during every push: all get their turn."""
     board = LatestBoard()
-    board.apply(board.merged(group(*(reading(1, f"d{number}") for number in range(6)))))
+    take(board, *(reading(1, f"d{number}") for number in range(6)))
     seen: set[str] = set()
     for turn in range(2, 8):
         pushed = board.waiting(2)
-        board.apply(board.merged(group(*(reading(turn, device_id) for device_id in pushed))))
+        take(board, *(reading(turn, device_id) for device_id in pushed))
         board.pushed(pushed)
         seen |= set(pushed)
     assert len(seen) == 6
@@ -85,6 +110,7 @@ def test_those_who_change_all_the_time_do_not_starve_the_others() -> None:
 def test_generations_go_on_after_a_restart() -> None:
     """A row of this life is never taken for one of the last."""
     board = LatestBoard()
-    board.load({"d1": Latest(1, "m", 5, 5, {"a": 5.0}, generation=41)})
-    assert board.merged(group(reading(6)))["d1"].generation == 42
-    assert board.merged(group(reading(4)))["d1"].values == {"a": 5.0}
+    board.load({"d1": Latest(1, "m", 5, 5, {"a": 5.0}, generation=41)}, 7)
+    take(board, reading(4))
+    row = board.waiting(1)["d1"]
+    assert (row.generation, row.values, row.ts_ns, board.seq) == (42, {"a": 5.0}, 5, 8)

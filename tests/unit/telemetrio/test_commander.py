@@ -20,11 +20,12 @@ async def test_a_command_returns_when_it_is_acknowledged() -> None:
     intake = Intake()
     asked = asyncio.create_task(DirectCommander(intake, "ingest").command("ingest", COMMAND))
     (delivery,) = await intake.take()
-    assert delivery.topic == control_topic("ingest")
-    assert Command.model_validate_json(delivery.payload) == COMMAND
+    ((topic, payload),) = delivery.messages
+    assert topic == control_topic("ingest")
+    assert Command.model_validate_json(payload) == COMMAND
     await turns()
     assert not asked.done()
-    delivery.ack()
+    delivery.ack(1)
     await asked
 
 

@@ -10,11 +10,12 @@ from services.ingest.delivery import Intake
 from telemetrio.embedded import EmbeddedBroker
 from telemetrio.load import Job, Pace, run
 from telemetrio.publisher import Message, Publisher
+from tests.fakes.ingest import singles
 
 
 async def acknowledge_all(intake: Intake, seen: list[tuple[str, bytes]]) -> None:
     while True:
-        for delivery in await intake.take():
+        for delivery in singles(await intake.take()):
             seen.append((delivery.topic, delivery.payload))
             delivery.ack()
 
