@@ -1,6 +1,6 @@
 """Turns deliveries into groups: each message is judged, and whatever comes of it is written into its group."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -8,8 +8,9 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from services.ingest.delivery import Delivery, Message
-from services.ingest.group import MAX_BYTES, MAX_READINGS, Group, Letter
+from services.ingest.group import MAX_BYTES, MAX_READINGS, Group, Letter, shed_message
 from services.ingest.places import places
+from services.ingest.ratelimit import RateLimit
 from services.ingest.registry import Device, Registry
 from services.ingest.settings import IngestSettings
 from shared.flat import FlatJudge
@@ -39,14 +40,13 @@ class Route(NamedTuple):
 
 
 class Acceptor:
-    """Judges by the registry and the settings. Keeps the last receipt time, which only ever increases, and routes.
+    """Judges by the registry and the settings. Keeps the last receipt time, which only ever increases, and routes."""
 
-    `notices`: topics of services. A message of these is judged by nobody here: it ends its group.
-    """
-
-    def __init__(self, registry: Registry, settings: IngestSettings, notices: Collection[str] = ()) -> None:
+    def __init__(self, registry: Registry, settings: IngestSettings) -> None:
         self._registry = registry
-        self._notices = notices
+        self._prefix = settings.device_prefix
+        per_s = settings.device_messages_per_s
+        self._limit = None if per_s is None else RateLimit(per_s, settings.burst)
         self._max_age_ns = None if settings.max_age_s is None else int(settings.max_age_s * 1e9)
         self._max_ahead_ns = int(settings.max_ahead_s * 1e9)
         self._last_ns = 0
@@ -76,6 +76,7 @@ class Acceptor:
         now_ns, last_ns = delivery.received_ns, self._last_ns
         earliest, latest = self._window(now_ns)
         find = (_NOWHERE if delivery.repeated else self._routes).get  # repeats are rare, and none of this function's
+        admits = None if self._limit is None else self._limit.admits
         readings, size, position, taken = group.readings, group.size, begin, 0
         for topic, payload in islice(delivery.messages, begin, None):
             position += 1
@@ -88,16 +89,13 @@ class Acceptor:
                 ts_ns, values = flat
                 if ts_ns is None:  # two samples without a time of their own must not become one point
                     last_ns = ts_ns = now_ns if now_ns > last_ns else last_ns + 1
-                if earliest <= ts_ns <= latest:
+                if earliest <= ts_ns <= latest and (admits is None or admits(device_id, now_ns)):
                     readings.append(_reading((device_id, user_id, measurement, ts_ns, values)))
                     size += len(payload) + overhead
                     taken += 1
                     if size >= MAX_BYTES or len(readings) >= MAX_READINGS:
                         break
                     continue
-            if topic in self._notices:
-                group.notice = Delivery([(topic, payload)], now_ns, delivery.ack)
-                break
             group.size, self._last_ns = size, last_ns
             self._accept(Message(topic, payload, now_ns), group, repeated=position - 1 in delivery.repeated)
             size, last_ns = group.size, self._last_ns
@@ -106,9 +104,7 @@ class Acceptor:
         group.size, self._last_ns = size, last_ns
         group.counts["messages"] += taken
         group.count_commit(taken, 0)
-        own = position - begin - (group.notice is not None)
-        if own:
-            group.take(delivery, own)
+        group.take(delivery, position - begin)
         return position
 
     def _window(self, now_ns: int) -> tuple[int, int]:
@@ -120,7 +116,7 @@ class Acceptor:
         if repeated:
             group.counts["duplicates"] += 1
             return
-        topic = parse_device_topic(message.topic)
+        topic = parse_device_topic(message.topic, self._prefix)
         if topic is None:
             group.counts["ignored"] += 1
             return
@@ -130,6 +126,9 @@ class Acceptor:
         device = self._registry.find(topic.device_id)
         if device is None:
             device = self._registry.register(topic.device_id)
+            if device is None and not self._registry.certain:
+                group.hold(message)
+                return
             if device is None:
                 flaw = Flaw("", "unknown_device", topic.device_id)
                 _refuse(group, self._own_time(message), flaw, topic.device_id)
@@ -137,6 +136,8 @@ class Acceptor:
             group.registered.append(topic.device_id)
         if device.disabled:
             _refuse(group, self._own_time(message), Flaw("", "device_disabled"), topic.device_id, device)
+        elif self._limit is not None and not self._limit.admits(topic.device_id, message.received_ns):
+            _shed(group, message, topic.device_id, device)
         elif topic.kind == "data":
             self._accept_data(message, group, topic.device_id, device)
             self._routes[message.topic] = self._route(topic.device_id, device)
@@ -171,7 +172,7 @@ class Acceptor:
         group.count_commit(len(accepted), len(refused))
         flawed = verdict.flawed
         if flawed or len(accepted) > 1:
-            self._last_ns = now_ns + MAX_SAMPLES
+            self._last_ns = now_ns + (MAX_SAMPLES if flawed else len(accepted) - 1)
         if flawed:
             _add_letter(group, message._replace(received_ns=now_ns), verdict, (device_id, device.user_id))
 
@@ -206,6 +207,13 @@ def _refuse(
     group.counts["messages"] += 1
     group.count_commit(0, 1)
     _add_letter(group, message, Verdict([], [flaw]), owner)
+
+
+def _shed(group: Group, message: Message, device_id: str, device: Device) -> None:
+    """One entry, of which nothing but the number is kept: a flood must cost less than what it floods."""
+    group.counts["messages"] += 1
+    group.count_commit(0, 1)
+    group.add_letter(shed_message(message, (device_id, device.user_id)))
 
 
 def _accept_status(message: Message, group: Group, topic: DeviceTopic, device: Device) -> None:

@@ -5,7 +5,7 @@ leaves after the last one. Cut off anywhere, it goes on where it was when it is 
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -13,6 +13,7 @@ import structlog
 from pydantic import ValidationError
 
 from services.ingest import deadletters, errands
+from services.ingest.delivery import Message
 from services.ingest.errands import Errand
 from services.ingest.group import Gone, Group, Letter
 from services.ingest.outbox import Outbox
@@ -29,12 +30,17 @@ _OTHER_FILE: Final = "epoch: this worker's file is another one, {}"
 
 
 class Commands:
-    """Of one worker: `groups` carries a command out while its groups are committed."""
+    """Of one worker."""
 
     def __init__(self, outbox: Outbox, redriver: Redriver, post: Post) -> None:
         self._outbox = outbox
         self._redriver = redriver
         self._post = post
+
+    async def carry_out(self, message: Message, settle: Callable[[Group], Awaitable[None]]) -> None:
+        """A notice to this worker; all of it is on disk when this returns."""
+        async for group in self.groups(message.payload):
+            await settle(group)
 
     async def groups(self, payload: bytes) -> AsyncIterator[Group]:
         """To be committed one by one before the next is asked for; the answer is sent after the last one."""

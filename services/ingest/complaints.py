@@ -15,7 +15,7 @@ import orjson
 from services.ingest.group import Letter
 from services.ingest.post import Post
 from shared.times import iso_ns
-from shared.topics import error_topic
+from shared.topics import DEVICE_PREFIX, error_topic
 
 EVERY_S: Final = 1.0
 MAX_DEVICES: Final = 10_000
@@ -64,8 +64,9 @@ class Limiter:
 class Complaints:
     """`hear` of what was committed; `run` is a part of the process."""
 
-    def __init__(self, post: Post, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, post: Post, prefix: str = DEVICE_PREFIX, clock: Callable[[], float] = time.monotonic) -> None:
         self._post = post
+        self._prefix = prefix
         self._clock = clock
         self._limiter = Limiter()
         self._heard = asyncio.Event()
@@ -93,7 +94,7 @@ class Complaints:
     def tell(self) -> None:
         """Post what is due."""
         for device_id, complaint in self._limiter.due(self._clock()).items():
-            self._post.put(error_topic(device_id), encode_complaint(complaint))
+            self._post.put(error_topic(device_id, self._prefix), encode_complaint(complaint))
 
 
 def encode_complaint(complaint: Complaint) -> bytes:

@@ -61,10 +61,7 @@ class Gone(NamedTuple):
 
 @dataclass(slots=True)
 class Group:
-    """Filled by the acceptor, written by the outbox, acknowledged by the pipeline.
-
-    `notice`: what a service said right after all of this; whoever carries it out acknowledges it then.
-    """
+    """Filled by the acceptor, written by the outbox, acknowledged by the pipeline."""
 
     acks: list[tuple[Callable[[int], None], int]] = field(default_factory=list)
     received_ns: int = 0
@@ -74,8 +71,9 @@ class Group:
     status: list[DeviceStatus] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     registered: list[str] = field(default_factory=list)
+    held: list[Message] = field(default_factory=list)  # to be judged later
+    judged: list[int] = field(default_factory=list)  # these were held, and here is what became of them
     counts: Moves = field(default_factory=Counter)
-    notice: Delivery | None = None
     gone: list[Gone] = field(default_factory=list)
     also: Callable[[sqlite3.Connection], None] | None = None  # in the same transaction
 
@@ -96,6 +94,13 @@ class Group:
         counts["spooled"] += accepted
         counts["dead_lettered"] += refused
 
+    def hold(self, message: Message) -> None:
+        """Keep a message that can't be judged yet; until then it is one entry."""
+        self.held.append(message)
+        self.size += len(message.payload)
+        self.counts["messages"] += 1
+        self.count_commit(1, 0)
+
     def add_letter(self, letter: Letter) -> None:
         self.letters.append(letter)
         self.size += len(letter.payload)
@@ -107,7 +112,7 @@ class Group:
 
     @property
     def full(self) -> bool:
-        return self.size >= MAX_BYTES or len(self.readings) >= MAX_READINGS or self.notice is not None
+        return self.size >= MAX_BYTES or len(self.readings) >= MAX_READINGS
 
     def acknowledge(self) -> None:
         """Tell every connection, in the order in which they spoke. Only after the commit."""
@@ -132,3 +137,9 @@ def refused_reading(reading: Reading, reason: str) -> Letter:
         sha256(payload).hexdigest(),
         b"[]",
     )
+
+
+def shed_message(message: Message, owner: tuple[str | None, int | None]) -> Letter:
+    """A letter for a message over its device's rate, which is only counted."""
+    detail = "over the rate of a device: only their number is kept"
+    return Letter("shed", "rate_limited", detail, *owner, message.topic, message.received_ns, 1, b"", 0, "", b"[]")

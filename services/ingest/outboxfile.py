@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from services.ingest import backlog, deadletters, errands
+from services.ingest import backlog, deadletters, errands, pending
 from services.ingest.backlog import RegistryRow
 from services.ingest.books import Moves, Recount, store_moves
 from services.ingest.deadletters import Quota
@@ -123,7 +123,9 @@ class OutboxFile:
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")  # COMMIT returns after the fsync: the promise rests on this
-            connection.executescript(_SCHEMA + deadletters.SCHEMA + backlog.SCHEMA + errands.SCHEMA)
+            connection.executescript(
+                "".join((_SCHEMA, *(each.SCHEMA for each in (deadletters, backlog, pending, errands))))
+            )
             self._quota.load(connection)
             return self._read_meta()
         except sqlite3.DatabaseError as error:
@@ -168,6 +170,8 @@ class OutboxFile:
             books.update(deadletters.remove(self.connection, group.gone))
             self._quota.write(self.connection, plan)
             backlog.register(self.connection, registered)
+            if group.held or group.judged:
+                pending.write(self.connection, group.held, group.judged)
             if group.also is not None:
                 group.also(self.connection)
             self._complete(completions, books, checkpoint)
@@ -218,7 +222,7 @@ class OutboxFile:
     def recount(self) -> Recount:
         """Count the rows themselves, in one snapshot with the books."""
         row = self.connection.execute(
-            "SELECT (SELECT total(entries) FROM spool), (SELECT total(entries) FROM dead), "
+            f"SELECT (SELECT total(entries) FROM spool) + ({pending.COUNT}), (SELECT total(entries) FROM dead), "
             f"{', '.join(COLUMNS)} FROM books"
         ).fetchone()
         return Recount(Counter(dict(zip(COLUMNS, row[2:], strict=True))), int(row[0]), int(row[1]))

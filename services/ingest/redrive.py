@@ -21,6 +21,7 @@ from shared.topics import parse_device_topic
 
 _SHED: Final = "shed: only the number was kept, not the bytes; it can only be discarded"
 _NOT_KEPT: Final = "truncated: of {} bytes the first {} were kept; it can only be discarded"
+_ELSEWHERE: Final = "topic: it doesn't begin with TELEMETRIO_DEVICE_PREFIX, which is {} now"
 _NAMELESS: Final = "bad_device_id: no device can have this name; it can only be discarded"
 _STATUS: Final = "status: an old status says nothing any more; it can only be discarded"
 _UNKNOWN: Final = "unknown_device: add the device first"
@@ -40,6 +41,7 @@ class Redriver:
 
     def __init__(self, registry: Registry, settings: IngestSettings) -> None:
         self._registry = registry
+        self._prefix = settings.device_prefix
         self._max_age_ns = None if settings.max_age_s is None else int(settings.max_age_s * 1e9)
         self._max_ahead_ns = int(settings.max_ahead_s * 1e9)
 
@@ -54,8 +56,10 @@ class Redriver:
         return self._message(letter)
 
     def _message(self, letter: Letter) -> Outcome:
-        topic = parse_device_topic(letter.topic)
-        if topic is None or topic.device_id is None:
+        topic = parse_device_topic(letter.topic, self._prefix)
+        if topic is None:
+            return _stays(_ELSEWHERE.format(self._prefix))
+        if topic.device_id is None:
             return _stays(_NAMELESS)
         if topic.kind != "data":
             return _stays(_STATUS)

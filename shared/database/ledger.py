@@ -25,8 +25,10 @@ def remove_letters(connection: Connection, source: str, epoch: str, letters: Seq
         connection.execute(delete(dead_letters).where(of_file & dead_letters.c.letter.in_(letters)))
 
 
-def push_books(connection: Connection, row: dict[str, Any]) -> None:
-    """The books of one (source, epoch), as they stand."""
+def push_books(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """The books of each (source, epoch), as they stand; every row has the same keys."""
+    if not rows:
+        return
     insert = insert_into(connection.dialect.name, ingest_books)
-    changed = {name: insert.excluded[name] for name in row if name not in {"source", "epoch"}}
-    connection.execute(insert.on_conflict_do_update(index_elements=["source", "epoch"], set_=changed), [row])
+    changed = {name: insert.excluded[name] for name in rows[0] if name not in {"source", "epoch"}}
+    connection.execute(insert.on_conflict_do_update(index_elements=["source", "epoch"], set_=changed), rows)

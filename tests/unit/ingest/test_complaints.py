@@ -88,7 +88,9 @@ def test_of_many_devices_the_last_are_left_out() -> None:
 
 def test_a_stranger_hears_nothing() -> None:
     """Neither an unknown device nor a name that none can have: nobody makes us send to a topic of their choice."""
-    strange = letters(b"?", registry=Registry("refuse", DEFAULT_PROFILE))
+    registry = Registry("refuse", DEFAULT_PROFILE)
+    registry.replace([])
+    strange = letters(b"?", registry=registry)
     acceptor = Acceptor(registering(), settings_in(Path()))
     nameless = [letter for group in acceptor.groups([delivery("a b", b"?")]) for letter in group.letters]
     post = Post()
@@ -108,11 +110,20 @@ def test_a_complaint_is_the_documented_message() -> None:
     assert [each["path"] for each in told["paths"]] == [f"m{number}" for number in range(MAX_PATHS)]
 
 
+def test_a_device_hears_it_on_its_own_topic() -> None:
+    """Which begins as the settings say."""
+    post = Post()
+    complaints = Complaints(post, "site/7")
+    complaints.hear([LETTER])
+    complaints.tell()
+    assert [topic for topic, _ in post._waiting] == ["site/7/d1/errors"]
+
+
 async def test_the_part_tells_by_the_clock() -> None:
     """What is held back is told when its second is over, without another refusal to remind of it."""
     now_s = 0.0
     post = Post()
-    complaints = Complaints(post, lambda: now_s)
+    complaints = Complaints(post, clock=lambda: now_s)
     running = asyncio.create_task(complaints.run())
     complaints.hear([LETTER])
     await turns()

@@ -155,6 +155,7 @@ def test_a_reading_that_the_store_refused_is_written_as_it_was() -> None:
         ({"kind": "shed"}, registry(MENDED), "shed"),
         ({"size": 70_000}, registry(MENDED), "truncated: of 70000 bytes the first 11 were kept"),
         ({"topic": "iot/devices/?/data"}, registry(MENDED), "bad_device_id"),
+        ({"topic": "site/7/d1/data"}, registry(MENDED), "topic: it doesn't begin with TELEMETRIO_DEVICE_PREFIX"),
         ({"topic": "iot/devices/d1/status"}, registry(MENDED), "status"),
         ({"topic": "iot/devices/d2/data"}, registry(MENDED), "unknown_device: add the device first"),
         ({}, registry(MENDED, disabled=True), "device_disabled: enable the device first"),
