@@ -71,6 +71,11 @@ def control_topic(source: str) -> str:
     return f"{SERVICE_PREFIX}/control/{source}"
 
 
+def control_answer_topic(source: str) -> str:
+    """Where it says what became of that."""
+    return f"{control_topic(source)}/done"
+
+
 def registry_topic() -> str:
     """Where it is said that a device, profile, user or key has changed: api → ingest, realtime."""
     return f"{SERVICE_PREFIX}/registry"

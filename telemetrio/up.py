@@ -34,6 +34,7 @@ from shared.timeseries.opening import open_store
 from shared.timeseries.settings import StoreSettings
 from shared.topics import data_topic
 from telemetrio import __version__
+from telemetrio.commander import DirectCommander
 from telemetrio.demo import run_demo
 from telemetrio.embedded import EmbeddedBroker, is_device_topic
 from telemetrio.settings import UpSettings, refuse_unknown
@@ -75,6 +76,7 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
         system = await _open(stack, settings)
         broker = system.broker
         parts = [*system.ingest.parts, Part("realtime", system.realtime.run), Part("broker", partial(_hold, broker))]
+        parts.append(Part("post", partial(system.ingest.post.deliver, broker.publish)))
         if demo:
             parts.append(Part("demo", partial(run_demo, broker.ports[0], settings.ingest.device_prefix)))
         drained = partial(_drained, stop, system.realtime)
@@ -109,7 +111,17 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     ingest = await open_ingest(stack, settings.ingest, around)
     broker = await _start_broker(ingest, settings)
     stack.push_async_callback(broker.stop)
-    given = Resources(settings.api, engine, store, health, __version__, WEB_DIR, ingest.mirror.refresh, broker.ports[0])
+    given = Resources(
+        settings.api,
+        engine,
+        store,
+        health,
+        __version__,
+        WEB_DIR,
+        ingest.mirror.refresh,
+        broker.ports[0],
+        DirectCommander(ingest.intake, settings.ingest.source),
+    )
     api = create_app(given)
     metrics = MetricsPage(ingest.metrics, loopback=True)
     paths: dict[str, ASGI3] = {"/ws": realtime.asgi_ws, "/socket.io": realtime.asgi_socketio, "/metrics": metrics}

@@ -44,7 +44,8 @@ class ApiError(Exception):
     ├── BadRequest    400
     ├── Forbidden     403
     ├── NotFound      404, also for what belongs to another tenant
-    └── WrongType     415
+    ├── WrongType     415
+    └── Away          503: somebody who is needed isn't there just now
     """
 
     status = 500
@@ -70,6 +71,10 @@ class NotFound(ApiError):
 
 class WrongType(ApiError):
     status = 415
+
+
+class Away(ApiError):
+    status = 503
 
 
 def register_errors(app: Quart) -> None:
@@ -123,7 +128,8 @@ async def _tell_request(response: Response) -> Response:
 
 
 async def _refused(error: ApiError) -> Response:
-    return answer(error.status, error.code, error.message, error.details)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, Away) else None
+    return answer(error.status, error.code, error.message, error.details, headers)
 
 
 async def _http(error: HTTPException) -> Response:

@@ -1,18 +1,34 @@
 """What the routes work with: opened by the process, handed to create_app, reached through the current app."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from quart import current_app
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.api.errors import Away
 from services.api.settings import ApiSettings
+from shared.commands import Command
 from shared.health import Health
 from shared.timeseries.store import TimeSeriesStore
 
 KEY: Final = "telemetrio"
+
+
+class Commander(Protocol):
+    """Hands commands to the ingest workers."""
+
+    async def command(self, source: str, command: Command) -> None:
+        """Return when the worker has it on disk; raises Away."""
+
+
+class NoCommander:
+    """Of an api that has no way to ingest."""
+
+    async def command(self, source: str, command: Command) -> None:  # noqa: ARG002 - nobody is there to take it
+        raise Away(f"The ingest worker {source} can't be reached from here", "ingest_unavailable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +46,7 @@ class Resources:
     web_dir: Path
     registry_changed: Callable[[], None] = lambda: None
     mqtt_port: int | None = None
+    commander: Commander = field(default_factory=NoCommander)
 
 
 def resources() -> Resources:

@@ -16,6 +16,7 @@ from services.ingest.health import HealthPages
 from services.ingest.live import LiveAnnouncer
 from services.ingest.metrics import watch_broker, watch_live
 from services.ingest.outbox import Outbox
+from services.ingest.post import deliver_over_network
 from services.ingest.session import SessionSettings
 from services.ingest.settings import IngestSettings
 from services.ingest.subscriber import Subscriber
@@ -30,7 +31,6 @@ from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
 from shared.timeseries.opening import open_store
 from shared.timeseries.settings import StoreSettings
-from shared.topics import registry_topic
 
 log = structlog.get_logger()
 
@@ -67,7 +67,6 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
         stack.push_async_callback(store.close)
         live = LiveAnnouncer(settings.broker, own.source, health)
         parts = await open_ingest(stack, own, Surroundings(engine, store, live, health))
-        parts.notices.on(registry_topic(), parts.mirror.heard)
         session = SessionSettings(
             own.source,
             own.device_prefix,
@@ -88,6 +87,7 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
             [
                 *parts.parts,
                 Part("live", partial(live.run, parts.outbox.standing)),
+                Part("post", partial(deliver_over_network, parts.post, settings.broker, f"{own.source}-post")),
                 Part("subscriber", subscriber.run),
                 *([Part("retire", partial(_retire, subscriber, parts.outbox, stop), drains=True)] if retiring else ()),
                 Part("server", partial(serve_web, pages, web, stop.wait), drains=True),

@@ -9,11 +9,12 @@ import orjson
 
 from services.ingest.delivery import Delivery, Message
 from services.ingest.group import MAX_BYTES, MAX_READINGS, Group, Letter, shed_message
+from services.ingest.places import places
 from services.ingest.ratelimit import RateLimit
 from services.ingest.registry import Device, Registry
 from services.ingest.settings import IngestSettings
 from shared.flat import FlatJudge
-from shared.payloads import MAX_PAYLOAD, Verdict, Window, judge
+from shared.payloads import MAX_PAYLOAD, MAX_SAMPLES, Verdict, Window, judge
 from shared.readings import DeviceStatus, Reading, Values, encode_readings
 from shared.times import EARLIEST_NS
 from shared.topics import DeviceTopic, parse_device_topic
@@ -120,7 +121,7 @@ class Acceptor:
             group.counts["ignored"] += 1
             return
         if topic.device_id is None:
-            _refuse(group, message, Flaw("", "bad_device_id", topic.level[:256]))
+            _refuse(group, self._own_time(message), Flaw("", "bad_device_id", topic.level[:256]))
             return
         device = self._registry.find(topic.device_id)
         if device is None:
@@ -129,11 +130,12 @@ class Acceptor:
                 group.hold(message)
                 return
             if device is None:
-                _refuse(group, message, Flaw("", "unknown_device", topic.device_id), topic.device_id)
+                flaw = Flaw("", "unknown_device", topic.device_id)
+                _refuse(group, self._own_time(message), flaw, topic.device_id)
                 return
             group.registered.append(topic.device_id)
         if device.disabled:
-            _refuse(group, message, Flaw("", "device_disabled"), topic.device_id, device)
+            _refuse(group, self._own_time(message), Flaw("", "device_disabled"), topic.device_id, device)
         elif self._limit is not None and not self._limit.admits(topic.device_id, message.received_ns):
             _shed(group, message, topic.device_id, device)
         elif topic.kind == "data":
@@ -152,7 +154,7 @@ class Acceptor:
 
     def _accept_data(self, message: Message, group: Group, device_id: str, device: Device) -> None:
         """One message to readings."""
-        now_ns = message.received_ns
+        now_ns = self._receipt_ns(message.received_ns)
         earliest = None if self._max_age_ns is None else now_ns - self._max_age_ns
         window = Window(earliest, now_ns + self._max_ahead_ns)
         verdict = judge(message.payload, device.profile, device_id, now_ns, window)
@@ -160,20 +162,32 @@ class Acceptor:
         if accepted:
             measurement, user_id = device.profile.measurement, device.user_id
             readings = []
-            for sample in accepted:
-                ts_ns = self._receipt_ns(now_ns) if sample.ts_ns is None else sample.ts_ns
+            for place, sample in zip(places(verdict), accepted, strict=False):
+                ts_ns = now_ns + place if sample.ts_ns is None else sample.ts_ns
                 readings.append(Reading(device_id, user_id, measurement, ts_ns, sample.values))
             group.add_readings(readings)
             if len(readings) > 1:
                 group.counts["overwritten"] += len(readings) - len({reading.ts_ns for reading in readings})
         group.counts["messages"] += 1
         group.count_commit(len(accepted), len(refused))
-        if verdict.flawed:
-            _add_letter(group, message, verdict, (device_id, device.user_id))
+        flawed = verdict.flawed
+        if flawed or len(accepted) > 1:
+            self._last_ns = now_ns + (MAX_SAMPLES if flawed else len(accepted) - 1)
+        if flawed:
+            _add_letter(group, message._replace(received_ns=now_ns), verdict, (device_id, device.user_id))
 
-    def _receipt_ns(self, now_ns: int) -> int:
-        self._last_ns = max(now_ns, self._last_ns + 1)
+    def _receipt_ns(self, received_ns: int) -> int:
+        """A time of its own for each message, and for each place in it.
+
+        Two samples without a time must not become one point, nor may one that is refused now and driven again later.
+        """
+        self._last_ns = max(received_ns, self._last_ns + 1)
         return self._last_ns
+
+    def _own_time(self, message: Message) -> Message:
+        now_ns = self._receipt_ns(message.received_ns)
+        self._last_ns = now_ns + MAX_SAMPLES
+        return message._replace(received_ns=now_ns)
 
 
 def _add_letter(group: Group, message: Message, verdict: Verdict, owner: tuple[str | None, int | None]) -> None:

@@ -9,12 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.ingest.acceptor import Acceptor
 from services.ingest.adjournment import Adjournment
 from services.ingest.announcer import Announcer
+from services.ingest.commands import Commands
+from services.ingest.complaints import Complaints
 from services.ingest.delivery import Intake
 from services.ingest.metrics import Instruments, MeasuredOutbox, MeasuredStore, watch_intake
 from services.ingest.mirror import Mirror
 from services.ingest.notices import Notices
 from services.ingest.outbox import Outbox
 from services.ingest.pipeline import Pipeline
+from services.ingest.post import Post
+from services.ingest.redrive import Redriver
 from services.ingest.registry import Registry
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import Writer
@@ -23,6 +27,7 @@ from shared.metrics import Metrics
 from shared.process import Part
 from shared.profiles import DEFAULT_PROFILE
 from shared.timeseries.store import TimeSeriesStore
+from shared.topics import control_topic, registry_topic
 
 
 class Surroundings(NamedTuple):
@@ -35,10 +40,14 @@ class Surroundings(NamedTuple):
 
 
 class Ingest(NamedTuple):
-    """`parts`: consumers first, so that they are ended last. Brokers offer to `intake`; `notices` hears services."""
+    """`parts`: consumers first, so that they are ended last.
+
+    Brokers offer to `intake`, subscribe to the topics of `notices`, and carry what is in `post`.
+    """
 
     intake: Intake
     notices: Notices
+    post: Post
     mirror: Mirror
     outbox: Outbox
     parts: list[Part]
@@ -56,19 +65,34 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     await mirror.load()
     stack.push_async_callback(mirror.push_last)
     stack.push_async_callback(outbox.settle)  # runs before the last push, so that people see the books as they ended
-    intake, notices = Intake(), Notices()
+    intake, notices, post = Intake(), Notices(), Post()
+    complaints = Complaints(post, settings.device_prefix)
     watch_intake(instruments.registry, intake)
     store = MeasuredStore(around.store, instruments)
     writer = Writer(outbox, store, around.announcer, around.health)
     adjournment = Adjournment(outbox, registry, settings, around.health)
     await adjournment.load()
-    acceptor = Acceptor(registry, settings)
-    pipeline = Pipeline(intake, notices, acceptor, registry, outbox, adjournment, around.announcer, writer, mirror)
+    pipeline = Pipeline(
+        intake,
+        notices,
+        Acceptor(registry, settings),
+        complaints,
+        registry,
+        outbox,
+        adjournment,
+        around.announcer,
+        writer,
+        mirror,
+    )
+    commands = Commands(outbox, Redriver(registry, settings), post)
+    notices.on(registry_topic(), mirror.heard)
+    notices.on(control_topic(settings.source), partial(commands.carry_out, settle=pipeline.settle))
     parts = [
         Part("outbox", partial(outbox.run, mirror.wake)),
         Part("mirror", mirror.run),
+        Part("complaints", complaints.run),
         Part("writer", writer.run),
         Part("pipeline", pipeline.run),
         Part("adjournment", partial(adjournment.run, pipeline.settle)),
     ]
-    return Ingest(intake, notices, mirror, outbox, parts, Metrics(instruments.registry, outbox.look))
+    return Ingest(intake, notices, post, mirror, outbox, parts, Metrics(instruments.registry, outbox.look))

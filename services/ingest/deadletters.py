@@ -5,10 +5,12 @@ one row of kind `shed` for each code, whose `entries` grow. The books count them
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from services.ingest.group import Letter
+from services.ingest.books import Moves
+from services.ingest.group import Gone, Letter
 from shared.times import iso_ns
 
 MAX_LETTERS_PER_DEVICE: Final = 1_000
@@ -24,6 +26,7 @@ CREATE TABLE IF NOT EXISTS dead (
 );
 CREATE INDEX IF NOT EXISTS dead_to_move ON dead (letter) WHERE moved = 0;
 CREATE UNIQUE INDEX IF NOT EXISTS dead_shed ON dead (ifnull(device_id, ''), code) WHERE kind = 'shed';
+CREATE TABLE IF NOT EXISTS gone (letter INTEGER PRIMARY KEY);  -- the relational database has yet to forget it
 """
 _ADD_LETTER: Final = f"INSERT INTO dead ({', '.join(Letter._fields)}) VALUES ({', '.join('?' * len(Letter._fields))})"
 _FIND_SHED: Final = "SELECT letter FROM dead WHERE ifnull(device_id, '') = ifnull(?, '') AND code = ? AND kind = 'shed'"
@@ -68,12 +71,16 @@ class Quota:
         self._usage = {device_id: Usage(letters, int(size)) for device_id, letters, size in rows}
         self.payload_bytes = sum(usage.payload_bytes for usage in self._usage.values())
 
-    def plan(self, letters: Sequence[Letter]) -> Plan:
-        """In order: who comes first is kept."""
+    def plan(self, letters: Sequence[Letter], gone: Sequence[Gone] = ()) -> Plan:
+        """In order: who comes first is kept; but what goes with the same transaction makes room before."""
         plan = Plan([], {}, {}, 0)
         total = self.payload_bytes
+        for letter in (each.letter for each in gone if each.letter.kind != "shed"):
+            used = self._used(plan, letter)
+            plan.usage[letter.device_id] = Usage(used.letters - 1, used.payload_bytes - len(letter.payload))
+            total -= len(letter.payload)
         for letter in letters:
-            used = plan.usage.get(letter.device_id) or self._usage.get(letter.device_id) or Usage(0, 0)
+            used = self._used(plan, letter)
             after = Usage(used.letters + 1, used.payload_bytes + len(letter.payload))
             within = (
                 letter.kind != "shed"
@@ -89,6 +96,9 @@ class Quota:
                 plan.shed[key] = _shed(letter, plan.shed.get(key))
         return plan._replace(payload_bytes=total - self.payload_bytes)
 
+    def _used(self, plan: Plan, letter: Letter) -> Usage:
+        return plan.usage.get(letter.device_id) or self._usage.get(letter.device_id) or Usage(0, 0)
+
     @staticmethod
     def write(connection: sqlite3.Connection, plan: Plan) -> None:
         """In the open transaction."""
@@ -103,6 +113,37 @@ class Quota:
     def apply(self, plan: Plan) -> None:
         self._usage.update(plan.usage)
         self.payload_bytes += plan.payload_bytes
+
+
+def find(connection: sqlite3.Connection, row_ids: Sequence[int]) -> dict[int, Letter]:
+    """Those of these letters that are here, by their row ids."""
+    fields, marks = ", ".join(Letter._fields), ", ".join("?" * len(row_ids))
+    rows = connection.execute(f"SELECT letter, {fields} FROM dead WHERE letter IN ({marks})", row_ids)
+    return {row[0]: Letter(*row[1:]) for row in rows}
+
+
+def remove(connection: sqlite3.Connection, gone: Sequence[Gone]) -> Moves:
+    """Take letters away, in the open transaction; the relational database is to hear of it.
+
+    A row of kind `shed` may have grown since it was read, and is discarded as it is: returns what that moves.
+    """
+    moves: Moves = Counter()
+    for row_id, letter in gone:
+        (entries,) = connection.execute("SELECT entries FROM dead WHERE letter = ?", (row_id,)).fetchone()
+        connection.execute("DELETE FROM dead WHERE letter = ?", (row_id,))
+        connection.execute("INSERT INTO gone VALUES (?)", (row_id,))
+        moves.update(discarded=entries - letter.entries, dead_lettered=letter.entries - entries)
+    return moves
+
+
+def to_forget(connection: sqlite3.Connection, limit: int) -> list[int]:
+    """Letters that went, and that the relational database may still show."""
+    return [row[0] for row in connection.execute("SELECT letter FROM gone LIMIT ?", (limit,))]
+
+
+def forgotten(connection: sqlite3.Connection, row_ids: Sequence[int]) -> None:
+    """It has heard of them. In an open transaction."""
+    connection.executemany("DELETE FROM gone WHERE letter = ?", [(row_id,) for row_id in row_ids])
 
 
 def _shed(letter: Letter, known: Letter | None) -> Letter:

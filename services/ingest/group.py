@@ -1,5 +1,6 @@
 """What is committed as one: the deliveries taken together, and all that their judgement left to write down."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,13 @@ class Letter(NamedTuple):
         return cls(kind, first.code, detail, *owner, topic, message.received_ns, 0, kept, size, digest, paths)
 
 
+class Gone(NamedTuple):
+    """A letter that leaves with a group, by its row: driven again or discarded. What it held is its device's again."""
+
+    row_id: int
+    letter: Letter
+
+
 @dataclass(slots=True)
 class Group:
     """Filled by the acceptor, written by the outbox, acknowledged by the pipeline."""
@@ -66,6 +74,8 @@ class Group:
     held: list[Message] = field(default_factory=list)  # to be judged later
     judged: list[int] = field(default_factory=list)  # these were held, and here is what became of them
     counts: Moves = field(default_factory=Counter)
+    gone: list[Gone] = field(default_factory=list)
+    also: Callable[[sqlite3.Connection], None] | None = None  # in the same transaction
 
     def take(self, delivery: Delivery, messages: int) -> None:
         """The next so many messages of a delivery are in this group."""

@@ -60,7 +60,6 @@ class LatestBoard:
         self._saved: dict[str, int] = {}
         self._generation = 0
         self._saved_generation = 0
-        self._seen_ns = 0
         self.seq = 0
 
     def load(self, rows: Mapping[str, Latest], seq: int) -> None:
@@ -75,14 +74,16 @@ class LatestBoard:
     def take(self, seq: int, readings: Iterable[Reading], statuses: Iterable[DeviceStatus], seen_ns: int) -> None:
         """A row of the spool: newer data wins, metric by metric; late data moves nothing back, but was heard."""
         self.seq = seq
-        self._seen_ns = seen_ns = max(seen_ns, self._seen_ns)  # also when the clock of this host is set back
         self._generation = generation = self._generation + 1
         dirty = self._dirty
         for device_id, user_id, measurement, ts_ns, values in readings:
             row = dirty.get(device_id)
             if row is None:
                 row = dirty[device_id] = Latest(user_id)
-            row.seen_ns, row.generation = seen_ns, generation
+            row.generation = generation
+            # it may be less: this host's clock was set back, or what is driven again was heard long ago
+            if seen_ns > row.seen_ns:  # noqa: PLR1730 - max() would be a call for each reading
+                row.seen_ns = seen_ns
             if ts_ns < row.ts_ns:
                 continue
             row.ts_ns = ts_ns

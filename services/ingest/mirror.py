@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ingest import backlog
+from services.ingest import backlog, deadletters
 from services.ingest.delivery import Message
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Letter
@@ -40,6 +40,7 @@ _READ_REGISTRY_EVERY_S: Final = 30.0
 _RETRY_S: Final = 5.0
 _MAX_DEVICES: Final = 5_000
 _MAX_LETTERS: Final = 200
+_MAX_GONE: Final = 2_000
 
 
 class Mirror:
@@ -140,9 +141,12 @@ class Mirror:
         changed = self._board.waiting(_MAX_DEVICES)
         newcomers = self._newcomers()
         letters = await self._outbox.read(partial(backlog.letters, limit=_MAX_LETTERS))
+        gone = await self._outbox.read(partial(deadletters.to_forget, limit=_MAX_GONE))
         measurements = self._new_measurements(changed)
         async with self._engine.begin() as connection:
             refused = await connection.run_sync(self._write, changed, newcomers, letters, measurements)
+            # after the letters, and asked for after them: one that was to be shown and went meanwhile isn't shown
+            await connection.run_sync(ledger.remove_letters, self._outbox.source, self._outbox.epoch, gone)
         if self._predecessors:
             await self._outbox.change(backlog.succeeded)
             self._predecessors = []
@@ -156,7 +160,10 @@ class Mirror:
             await self._outbox.change(
                 partial(backlog.forget, pushed=forgotten, moved=moved, devices=told, refused=kept)
             )
-        if len(self._board) or len(moved) == _MAX_LETTERS or not self._set_aside.issuperset(self._registry.pending):
+        if gone:
+            await self._outbox.change(partial(deadletters.forgotten, row_ids=gone))
+        more = len(self._board) or len(moved) == _MAX_LETTERS or len(gone) == _MAX_GONE
+        if more or not self._set_aside.issuperset(self._registry.pending):
             self._woken.set()
 
     def _newcomers(self) -> list[str]:

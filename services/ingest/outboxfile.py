@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from services.ingest import backlog, pending
+from services.ingest import backlog, deadletters, pending
 from services.ingest.backlog import RegistryRow
 from services.ingest.books import Moves, Recount, store_moves
 from services.ingest.deadletters import Quota
@@ -140,18 +140,21 @@ class OutboxFile:
         """One transaction, all or nothing. Completions need a checkpoint that speaks of all their rows."""
         books = Counter(self._books)
         committed_ns = time.time_ns()
-        plan = self._quota.plan([*group.letters, *_refused(completions)])
+        plan = self._quota.plan([*group.letters, *_refused(completions)], group.gone)
         with transaction(self.connection) as execute:
             seq = None
             if group.readings or group.status:
                 body, status = group.encode(), orjson.dumps([tuple(status) for status in group.status])
                 row = (len(group.readings), committed_ns, zlib.crc32(status, zlib.crc32(body)), body, status)
                 seq = execute("INSERT INTO spool VALUES (NULL, ?, ?, ?, ?, ?)", row).lastrowid
+            books.update(group.counts)
+            books.update(deadletters.remove(self.connection, group.gone))
             self._quota.write(self.connection, plan)
             backlog.register(self.connection, registered)
             if group.held or group.judged:
                 pending.write(self.connection, group.held, group.judged)
-            books.update(group.counts)
+            if group.also is not None:
+                group.also(self.connection)
             self._complete(completions, books, checkpoint)
             used = self.used_bytes()  # before COMMIT: after it nothing may fail
         self._books = books
@@ -160,14 +163,7 @@ class OutboxFile:
 
     def flush(self, completions: Sequence[Completion], checkpoint: Checkpoint) -> Moves:
         """What no commit has taken along."""
-        books = Counter(self._books)
-        plan = self._quota.plan(_refused(completions))
-        with transaction(self.connection):
-            self._quota.write(self.connection, plan)
-            self._complete(completions, books, checkpoint)
-        self._books = books
-        self._quota.apply(plan)
-        return Counter(books)
+        return self.write(Group(), (), completions, checkpoint).books
 
     def _complete(self, completions: Sequence[Completion], books: Moves, checkpoint: Checkpoint | None) -> None:
         """Delete what the store has, in the open transaction, and move the books with it."""

@@ -11,6 +11,7 @@ import structlog
 from services.ingest.acceptor import Acceptor
 from services.ingest.adjournment import Adjournment
 from services.ingest.announcer import Announcer
+from services.ingest.complaints import Complaints
 from services.ingest.delivery import Intake
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Group
@@ -33,6 +34,7 @@ class Pipeline:
         intake: Intake,
         notices: Notices,
         acceptor: Acceptor,
+        complaints: Complaints,
         registry: Registry,
         outbox: Outbox,
         adjournment: Adjournment,
@@ -43,6 +45,7 @@ class Pipeline:
         self._intake = intake
         self._notices = notices
         self._acceptor = acceptor
+        self._complaints = complaints
         self._registry = registry
         self._outbox = outbox
         self._adjournment = adjournment
@@ -73,6 +76,8 @@ class Pipeline:
             if batch is not None:
                 self._announcer.announce(batch)
                 self._writer.take(batch)
+            if not group.gone:  # what is driven again was told when it came
+                self._complaints.hear(group.letters)
             self._mirror.wake()
 
     async def _commit(self, group: Group) -> ReadingBatch | None:

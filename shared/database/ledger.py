@@ -18,6 +18,13 @@ def push_letters(connection: Connection, rows: Sequence[dict[str, Any]]) -> None
     connection.execute(insert.on_conflict_do_update(index_elements=["source", "epoch", "letter"], set_=grown), rows)
 
 
+def remove_letters(connection: Connection, source: str, epoch: str, letters: Sequence[int]) -> None:
+    """Letters that were driven again or discarded; those that are not there were never told."""
+    if letters:
+        of_file = (dead_letters.c.source == source) & (dead_letters.c.epoch == epoch)
+        connection.execute(delete(dead_letters).where(of_file & dead_letters.c.letter.in_(letters)))
+
+
 def push_books(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """The books of each (source, epoch), as they stand; every row has the same keys."""
     if not rows:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.api.app import create_app
 from services.api.resources import Resources
 from services.api.settings import ApiSettings
+from shared.commands import Command
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
@@ -23,6 +24,19 @@ from shared.health import Health
 from shared.timeseries.sqlite import SqliteStore
 
 NOON_NS = 1_767_268_800_000_000_000  # 2026-01-01T12:00:00Z
+
+
+class Commanded:
+    """A commander that remembers; `away` is raised instead while it is set."""
+
+    def __init__(self) -> None:
+        self.commands: list[tuple[str, Command]] = []
+        self.away: Exception | None = None
+
+    async def command(self, source: str, command: Command) -> None:
+        if self.away is not None:
+            raise self.away
+        self.commands.append((source, command))
 
 
 class Answer:
@@ -45,6 +59,7 @@ class Api:
     store: SqliteStore
     health: Health
     web_dir: Path
+    commander: "Commanded"
 
     async def ask(self, method: str, path: str, **given: Any) -> Answer:
         response = await self.app.test_client().open(path, method=method, **given)
@@ -98,5 +113,6 @@ def make(folder: Path, engine: AsyncEngine, store: SqliteStore, **settings: Any)
     health = Health()
     web_dir = folder / "web"
     given = ApiSettings(_env_file=None, data_dir=folder, **settings)
-    app = create_app(Resources(given, engine, store, health, "1.2.3", web_dir))
-    return Api(app, engine, store, health, web_dir)
+    commander = Commanded()
+    app = create_app(Resources(given, engine, store, health, "1.2.3", web_dir, commander=commander))
+    return Api(app, engine, store, health, web_dir, commander)

@@ -127,7 +127,8 @@ async def test_they_are_acknowledged_and_judged_later_as_of_their_receipt(runnin
     assert await running.waiting() == 0
 
     async def told() -> bool:
-        return running.health["registry"].state == "ok"
+        topics = [topic for topic, _ in running.ingest.post._waiting]
+        return running.health["registry"].state == "ok" and topics == ["iot/devices/d1/errors"]
 
     await eventually_async(told)
 

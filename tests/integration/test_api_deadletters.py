@@ -10,6 +10,9 @@ import pytest
 from services.api import auth
 from services.api.auth import Caller
 from services.api.deadletters.schemas import Letter, Letters
+from services.api.errors import Away
+from services.api.resources import NoCommander
+from shared.commands import Command
 from shared.database.tables import dead_letters
 from tests.integration.api_rig import NOON_NS, Api, opened
 
@@ -144,3 +147,98 @@ async def test_a_tenant_sees_only_their_own_letters(api: Api, monkeypatch: pytes
     page = (await api.get(PATH)).json
     assert ([found["id"] for found in page["data"]], page["total"]) == ([3], 1)
     assert [(await api.get(f"{PATH}/{key}/raw")).status for key in (1, 2, 3)] == [404, 404, 200]
+
+
+def commanded(api: Api) -> list[tuple[str, str, str, tuple[int, ...]]]:
+    return [(source, made.epoch, made.action, made.letters) for source, made in api.commander.commands]
+
+
+@pytest.mark.parametrize("action", ["redrive", "discard"])
+async def test_letters_are_commanded_by_their_ids(api: Api, action: str) -> None:
+    """Each goes to the worker that has it, in the file that it lies in; ids that nobody has are not counted."""
+    await api.fill(dead_letters, letter(7), letter(8, source="other"), letter(9), letter(7, epoch="e2"), letter(10))
+    answer = await api.post(f"{PATH}/{action}", {"ids": [1, 2, 3, 4, 99]})
+    assert (answer.status, answer.json) == (202, {"commanded": 4})
+    assert commanded(api) == [
+        ("ingest", "e1", action, (7, 9)),
+        ("other", "e1", action, (8,)),
+        ("ingest", "e2", action, (7,)),
+    ]
+    assert len({made.command_id for _, made in api.commander.commands}) == 3
+
+
+@pytest.mark.parametrize(
+    ("chosen", "letters"),
+    [
+        ({"code": ["empty", "not_json"]}, (1, 2)),
+        ({"device_id": ["d2"]}, (2, 3)),
+        ({"kind": "shed"}, (3,)),
+        ({"code": ["empty"], "device_id": ["d2"]}, (2,)),
+    ],
+)
+async def test_letters_are_commanded_by_the_filter_of_the_list(
+    api: Api, chosen: dict[str, Any], letters: tuple[int, ...]
+) -> None:
+    """Reason, device and kind, as in the list."""
+    await api.fill(
+        dead_letters,
+        letter(1),
+        letter(2, code="empty", device_id="d2"),
+        letter(3, code="rate_limited", device_id="d2", kind="shed"),
+    )
+    assert (await api.post(f"{PATH}/discard", chosen)).json == {"commanded": len(letters)}
+    assert commanded(api) == [("ingest", "e1", "discard", letters)]
+
+
+async def test_many_letters_are_several_commands(api: Api) -> None:
+    """A command names a thousand at most."""
+    await api.fill(dead_letters, *(letter(number) for number in range(1, 2_502)))
+    assert (await api.post(f"{PATH}/discard", {"code": ["not_json"]})).json == {"commanded": 2_501}
+    assert [len(made.letters) for _, made in api.commander.commands] == [1_000, 1_000, 501]
+
+
+async def test_a_filter_that_finds_nothing_commands_nothing(api: Api) -> None:
+    """Not an error: there is nothing left to do."""
+    answer = await api.post(f"{PATH}/redrive", {"code": ["empty"]})
+    assert (answer.status, answer.json) == (202, {"commanded": 0})
+    assert (await api.post(f"{PATH}/redrive", {"ids": [7]})).json["code"] == "dead_letter_not_found"
+    assert api.commander.commands == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "field"),
+    [
+        ({}, ""),
+        ({"ids": [1], "code": ["empty"]}, ""),
+        ({"ids": []}, "ids"),
+        ({"ids": ["x"]}, "ids.0"),
+        ({"ids": [2**63]}, "ids.0"),
+        ({"kind": "all"}, "kind"),
+        ({"device": ["d1"]}, "device"),
+    ],
+)
+async def test_a_choice_that_says_nothing_or_too_much_is_refused(api: Api, chosen: dict[str, Any], field: str) -> None:
+    """400, naming the field: never everything by a slip of the pen."""
+    await api.fill(dead_letters, letter(1))
+    refused = await api.post(f"{PATH}/discard", chosen)
+    assert (refused.status, refused.json["details"][0]["field"]) == (400, field)
+    assert api.commander.commands == []
+
+
+async def test_a_tenant_commands_only_their_own_letters(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another's ids are 404, another's letters are not found by any filter, and nobody's are an admin's."""
+    await api.fill(dead_letters, letter(1), letter(2, user_id=None), letter(3, user_id=2))
+    monkeypatch.setattr(auth, "identify", lambda: Caller(2, "user"))
+    assert (await api.post(f"{PATH}/discard", {"ids": [1, 2]})).status == 404
+    assert (await api.post(f"{PATH}/discard", {"code": ["not_json"]})).json == {"commanded": 1}
+    assert commanded(api) == [("ingest", "e1", "discard", (3,))]
+
+
+async def test_while_ingest_is_away_it_is_said(api: Api) -> None:
+    """503 with the time after which to ask again."""
+    await api.fill(dead_letters, letter(1))
+    api.commander.away = Away("Ingest is busy", "ingest_unavailable")
+    answer = await api.post(f"{PATH}/redrive", {"ids": [1]})
+    assert (answer.status, answer.json["code"], answer.headers["Retry-After"]) == (503, "ingest_unavailable", "5")
+    with pytest.raises(Away, match="ingest-7"):
+        await NoCommander().command("ingest-7", Command(command_id="c" * 8, action="discard", epoch="e", letters=(1,)))

@@ -445,9 +445,9 @@ async def test_tables_of_another_version_go_on_too(written: Written, tmp_path: P
     """Whatever tables there are: their rows are copied, whether their key is a number or a text."""
     path = copy(written.closed, tmp_path / "data")
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("CREATE TABLE commands (command_id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID")
+        connection.execute("CREATE TABLE of_tomorrow (command_id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID")
         connection.execute("BEGIN")
-        connection.executemany("INSERT INTO commands VALUES (?, ?)", [(f"c{n}", n) for n in range(2_000)])
+        connection.executemany("INSERT INTO of_tomorrow VALUES (?, ?)", [(f"c{n}", n) for n in range(2_000)])
         connection.execute("COMMIT")
         (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'dirty'").fetchone()
     data = bytearray(path.read_bytes())
@@ -455,7 +455,7 @@ async def test_tables_of_another_version_go_on_too(written: Written, tmp_path: P
     data[(root - 1) * size : root * size] = bytes(size)
     path.write_bytes(data)
     bench = await opened(tmp_path / "data")
-    assert await bench.outbox.read(lambda found: found.execute("SELECT count(*) FROM commands").fetchone()) == (2_000,)
+    assert await bench.outbox.read(lambda found: found.execute("SELECT count(*) FROM of_tomorrow").fetchone()) == (2_000,)
     assert await bench.outbox.read(backlog.latest) == {}
     assert len((await bench.outbox.read(backlog.registry)).devices) == 20
     assert len(await all_rows(bench)) == ROWS

@@ -2,8 +2,10 @@
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ from sqlalchemy import Row, Table, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest import backlog
+from services.ingest import backlog, deadletters
 from services.ingest import mirror as mirror_module
+from services.ingest.group import Gone, Group
 from services.ingest.mirror import Mirror
 from services.ingest.telling import Refused
 from shared.database import registry as registry_queries
@@ -54,7 +57,8 @@ class Both:
     async def waiting(self) -> dict[str, int]:
         """What is still to be told, in memory and in the file."""
         count = (
-            "SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM dead WHERE moved = 0) + total(pending) "
+            "SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM dead WHERE moved = 0) "
+            "+ (SELECT count(*) FROM gone) + total(pending) "
             "FROM registry"
         )
         row = await self.bench.outbox.read(lambda connection: connection.execute(count).fetchone())
@@ -140,6 +144,73 @@ async def test_an_older_status_never_replaces_a_newer_one(both: Both) -> None:
         await both.bench.commit(delivery("d1", word, received_ns, kind="status"))
         await both.mirror.push()
     assert [(row.status, row.ts_ns) for row in await both.rows(device_status)] == [("online", NOW + 5)]
+
+
+async def discard(both: Both, *row_ids: int) -> None:
+    letters = await both.bench.outbox.read(partial(deadletters.find, row_ids=row_ids))
+    counts = Counter(dead_lettered=-len(letters), discarded=len(letters))
+    gone = [Gone(row_id, letter) for row_id, letter in letters.items()]
+    await both.bench.outbox.commit(Group(gone=gone, counts=counts), [])
+
+
+async def test_a_letter_that_went_is_forgotten(both: Both) -> None:
+    """Told before or not, and also when the database heard of it while the letter went; another file's stay."""
+    await both.bench.commit(delivery("d1", b"?"), delivery("d1", b"?"))
+    await both.mirror.push()
+    async with both.engine.begin() as connection:
+        await connection.execute(update(dead_letters).where(dead_letters.c.letter == 2).values(epoch="another"))
+    await both.bench.commit(delivery("d1", b"?"), delivery("d1", b"?"))
+    await discard(both, 1, 3)
+    await both.mirror.push()
+    assert [(row.epoch == "another", row.letter) for row in await both.rows(dead_letters)] == [(True, 2), (False, 4)]
+    assert await both.waiting() == {"memory": 0, "file": 0}
+    (books,) = await both.rows(ingest_books)
+    assert (books.dead_lettered, books.discarded) == (2, 2)
+
+
+async def test_a_letter_that_goes_while_it_is_told_is_forgotten(both: Both) -> None:
+    """It was read to be told, and went before the database had it: the next push takes it away."""
+    await both.bench.commit(delivery("d1", b"?"))
+    original = both.mirror._outbox.read
+    reads = 0
+
+    async def read(question: Any) -> Any:
+        nonlocal reads
+        found = await original(question)
+        reads += 1
+        if reads == 2:
+            await discard(both, 1)
+        return found
+
+    both.mirror._outbox.read = read  # type: ignore[method-assign] # the command comes in the middle of the push
+    await both.mirror.push()
+    both.mirror._outbox.read = original  # type: ignore[method-assign]
+    await both.mirror.push()
+    assert await both.rows(dead_letters) == []
+    assert await both.waiting() == {"memory": 0, "file": 0}
+
+
+async def test_letters_that_go_while_the_database_is_away_are_forgotten_later(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file remembers them; when the database is back, they are no longer shown."""
+    monkeypatch.setattr(mirror_module, "_MAX_GONE", 2)
+    await both.bench.commit(*[delivery("d1", b"?")] * 4)
+    await both.mirror.push()
+    await both.engine.dispose()
+    away = both.file.with_suffix(".away")
+    both.file.rename(away)
+    both.file.mkdir()
+    await discard(both, 1, 2, 3)
+    with pytest.raises(SQLAlchemyError):
+        await both.mirror.push()
+    both.file.rmdir()
+    away.rename(both.file)
+    await both.mirror.push()
+    assert both.mirror._woken.is_set()
+    await both.mirror.push()
+    assert [row.letter for row in await both.rows(dead_letters)] == [4]
+    assert await both.waiting() == {"memory": 0, "file": 0}
 
 
 async def test_a_push_that_is_cut_off_is_made_again_with_the_same_result(tmp_path: Path) -> None:

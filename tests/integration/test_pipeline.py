@@ -10,18 +10,25 @@ import pytest
 
 from services.ingest import outbox as outbox_module
 from services.ingest.assembly import Ingest, Surroundings, open_ingest
+from services.ingest.complaints import Complaints
 from services.ingest.delivery import Delivery, Message
+from services.ingest.group import Letter
 from services.ingest.outboxfile import OutboxFile, Written
 from services.ingest.pipeline import Pipeline
+from services.ingest.registry import Device
+from shared.commands import Command
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
 from shared.health import Health
 from shared.process import run_parts
+from shared.profiles import KNEE, OPEN
 from shared.readings import ReadingBatch
 from shared.timeseries.sqlite import SqliteStore
 from shared.timeseries.store import RawQuery, Unavailable
-from tests.fakes.ingest import NOW, Announced, delivery, settings_in
+from shared.topics import control_answer_topic, control_topic
+from telemetrio.commander import DirectCommander
+from tests.fakes.ingest import NOW, Announced, delivery, nothing, settings_in
 from tests.fakes.store import FailingStore
 from tests.peers.waiting import eventually_async
 
@@ -94,7 +101,7 @@ async def test_puback_leaves_only_after_the_commit(running: Running, monkeypatch
         running.send({"a": number}, ack)
         async with asyncio.timeout(5):
             await done.wait()
-    assert isinstance(getattr(running.ingest.parts[3].run, "__self__", None), Pipeline)
+    assert isinstance(getattr(running.ingest.parts[-2].run, "__self__", None), Pipeline)
     assert events[:8] == [
         *("committed", "acknowledged 0", "announced 1"),
         *("committed", "acknowledged 1", "announced 2"),
@@ -118,6 +125,52 @@ async def test_messages_are_acknowledged_in_order_each_once_whatever_became_of_t
     recount = await running.ingest.outbox.recount()
     assert recount.agrees, recount
     assert recount.books["messages"] == len(order)
+
+
+async def test_a_command_keeps_its_place_among_messages(running: Running) -> None:
+    """What came before it is on disk before it is carried out, what came after it afterwards; and so it is told."""
+    outbox, acks = running.ingest.outbox, list[tuple[int, int, int]]()
+    commands = [
+        Command(command_id=f"command-{number}", action="discard", epoch=outbox.epoch, letters=(1, 2, 3))
+        for number in range(2)
+    ]
+    bad = ("iot/devices/d1/data", b"bad")
+    one, two = ((control_topic("ingest"), command.model_dump_json().encode()) for command in commands)
+
+    def ack(count: int) -> None:
+        acks.append((count, outbox.books["discarded"], outbox.books["dead_lettered"]))
+
+    running.ingest.intake.offer(Delivery([bad, one, two, bad, bad], NOW, ack))
+
+    async def told() -> bool:
+        topics = [topic for topic, _ in running.ingest.post._waiting]
+        return len(acks) == 4 and topics.count(control_answer_topic("ingest")) == 2
+
+    await eventually_async(told)
+    assert acks == [(1, 0, 1), (1, 1, 0), (1, 1, 0), (2, 1, 2)]
+    assert outbox.books["messages"] == 3
+
+
+async def test_what_is_driven_again_is_announced_and_no_device_hears_of_it_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes the way of all readings; what is still refused was told when it came."""
+    heard = list[Letter]()
+    monkeypatch.setattr(Complaints, "hear", lambda _, letters: heard.extend(letters))
+    devices = running.ingest.mirror._registry._devices
+    devices["d1"] = Device(1, KNEE)
+    running.send([{"w": 1}, {"w": []}], nothing)
+
+    async def refused() -> bool:
+        return running.ingest.outbox.books["dead_lettered"] == 2 and bool(heard)
+
+    await eventually_async(refused)
+    devices["d1"] = Device(1, OPEN)
+    command = Command(command_id="command-1", action="redrive", epoch=running.ingest.outbox.epoch, letters=(1,))
+    await DirectCommander(running.ingest.intake, "ingest").command("ingest", command)
+    assert [reading.values for batch in running.announced.batches for reading in batch.readings] == [{"w": 1.0}]
+    assert running.ingest.outbox.books["redriven"] == 2
+    assert [letter.kind for letter in heard] == ["message"]
 
 
 async def test_while_there_is_no_room_nothing_is_acknowledged(

@@ -22,6 +22,7 @@ class Filter(NamedTuple):
     codes: Sequence[str] | None = None
     device_ids: Sequence[str] | None = None
     kind: str | None = None
+    ids: Sequence[int] | None = None
 
 
 async def page_of_letters(
@@ -45,12 +46,24 @@ async def one_letter(engine: AsyncEngine, key: int, tenants: Sequence[int] | Non
     return dict(row) if row is not None else None
 
 
+async def files_of_letters(engine: AsyncEngine, wanted: Filter, limit: int) -> dict[tuple[str, str], list[int]]:
+    """(source, epoch) → row ids there, the oldest first: the address of each letter."""
+    letters = dead_letters.c
+    statement = select(letters.source, letters.epoch, letters.letter).where(_where(wanted)).order_by(letters.id)
+    found: dict[tuple[str, str], list[int]] = {}
+    async with engine.connect() as connection:
+        for source, epoch, letter in await connection.execute(statement.limit(limit)):
+            found.setdefault((source, epoch), []).append(letter)
+    return found
+
+
 def _where(wanted: Filter) -> ColumnElement[bool]:
     where: ColumnElement[bool] = true()
     for column, values in (
         (dead_letters.c.user_id, wanted.tenants),
         (dead_letters.c.code, wanted.codes),
         (dead_letters.c.device_id, wanted.device_ids),
+        (dead_letters.c.id, wanted.ids),
         (dead_letters.c.kind, None if wanted.kind is None else [wanted.kind]),
     ):
         if values is not None:

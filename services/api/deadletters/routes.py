@@ -1,18 +1,20 @@
-"""GET /api/v1/dead-letters, one of them, and its raw bytes."""
+"""GET /api/v1/dead-letters, one of them, and its raw bytes; POST to drive them again or discard them."""
 
+import secrets
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from quart import Blueprint, Response
-from quart_schema import document_querystring, document_response, tag
+from quart_schema import document_querystring, document_request, document_response, tag
 
 from services.api.auth import Caller, guarded
 from services.api.deadletters import queries
-from services.api.deadletters.schemas import Letter, Letters, LettersQuery
+from services.api.deadletters.schemas import MAX_AT_ONCE, Chosen, Commanded, Letter, Letters, LettersQuery
 from services.api.encoding import reply
 from services.api.errors import NotFound
-from services.api.inputs import Query, query, row_id
+from services.api.inputs import Query, body, query, row_id
 from services.api.resources import resources
+from shared.commands import MAX_LETTERS, Command
 from shared.times import iso_ns
 
 routes = Blueprint("deadletters", __name__)
@@ -61,6 +63,40 @@ async def raw_letter(caller: Caller, letter_id: str) -> Response:
         "Cache-Control": "no-store",
     }
     return Response(bytes(row["payload"]), headers=headers, content_type="application/octet-stream")
+
+
+@routes.post("/api/v1/dead-letters/redrive")
+@guarded()
+@tag(["dead letters"])
+@document_request(Chosen)
+@document_response(Commanded, 202)
+async def redrive_letters(caller: Caller) -> Response:
+    """Judge them again, as if they had just been received: after whatever was wrong has been mended."""
+    return await _command(caller, "redrive")
+
+
+@routes.post("/api/v1/dead-letters/discard")
+@guarded()
+@tag(["dead letters"])
+@document_request(Chosen)
+@document_response(Commanded, 202)
+async def discard_letters(caller: Caller) -> Response:
+    """Give them up for good."""
+    return await _command(caller, "discard")
+
+
+async def _command(caller: Caller, action: Literal["redrive", "discard"]) -> Response:
+    chosen = await body(Chosen)
+    wanted = queries.Filter(caller.tenants, chosen.code, chosen.device_id, chosen.kind, chosen.ids)
+    files = await queries.files_of_letters(resources().engine, wanted, MAX_AT_ONCE)
+    if chosen.ids is not None and not files:
+        raise NotFound("Dead letter not found", "dead_letter_not_found")
+    for (source, epoch), letters in files.items():
+        for begin in range(0, len(letters), MAX_LETTERS):
+            some = tuple(letters[begin : begin + MAX_LETTERS])
+            command = Command(command_id=secrets.token_hex(16), action=action, epoch=epoch, letters=some)
+            await resources().commander.command(source, command)
+    return reply({"commanded": sum(len(letters) for letters in files.values())}, 202)
 
 
 async def _found(caller: Caller, letter_id: str) -> Mapping[str, Any]:

@@ -1,10 +1,12 @@
 """Dead letters: what may be asked, and what is told."""
 
-from typing import Literal
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.api.inputs import CommaList, Page
+from services.api.inputs import CommaList, Int64, Page, Text
+
+MAX_AT_ONCE: Final = 10_000
 
 Kind = Literal["message", "part", "reading", "shed"]
 
@@ -44,3 +46,25 @@ class Letters(BaseModel):
     total: int
     page: int
     per_page: int
+
+
+class Chosen(BaseModel):
+    """Which dead letters: by their ids, or all that a filter finds, up to 10,000 at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ids: list[Int64] | None = Field(None, min_length=1, max_length=MAX_AT_ONCE, description="These, and no others.")
+    code: list[Text] | None = Field(None, min_length=1, max_length=100, description="All with one of these reasons.")
+    device_id: list[Text] | None = Field(None, min_length=1, max_length=100, description="All of these devices.")
+    kind: Kind | None = Field(None, description="All of this kind.")
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        by_filter = [self.code, self.device_id, self.kind] != [None, None, None]
+        if (self.ids is not None) == by_filter:
+            raise ValueError("give either ids, or at least one of code, device_id and kind")
+        return self
+
+
+class Commanded(BaseModel):
+    commanded: int = Field(description="How many letters were found and handed to their workers.")

@@ -1,0 +1,44 @@
+"""Commands inside one process: on their way like a message, and answered when they are on disk."""
+
+import asyncio
+
+import pytest
+
+from services.api.errors import Away
+from services.ingest.delivery import Intake
+from shared.commands import Command
+from shared.topics import control_topic
+from telemetrio import commander as commander_module
+from telemetrio.commander import DirectCommander
+from tests.fakes.ingest import turns
+
+COMMAND = Command(command_id="command-1", action="discard", epoch="e", letters=(1,))
+
+
+async def test_a_command_returns_when_it_is_acknowledged() -> None:
+    """Not before: what it did is on disk then."""
+    intake = Intake()
+    asked = asyncio.create_task(DirectCommander(intake, "ingest").command("ingest", COMMAND))
+    (delivery,) = await intake.take()
+    ((topic, payload),) = delivery.messages
+    assert topic == control_topic("ingest")
+    assert Command.model_validate_json(payload) == COMMAND
+    await turns()
+    assert not asked.done()
+    delivery.ack(1)
+    await asked
+
+
+async def test_a_command_for_another_worker_is_refused() -> None:
+    """Letters of a file that no worker of this process has."""
+    intake = Intake()
+    with pytest.raises(Away, match="ingest-2"):
+        await DirectCommander(intake, "ingest").command("ingest-2", COMMAND)
+    assert len(intake) == 0
+
+
+async def test_an_ingest_that_takes_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its disk may be full for hours."""
+    monkeypatch.setattr(commander_module, "WITHIN_S", 0.01)
+    with pytest.raises(Away, match="ask again"):
+        await DirectCommander(Intake(), "ingest").command("ingest", COMMAND)
