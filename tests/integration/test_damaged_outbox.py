@@ -18,6 +18,7 @@ from services.ingest.lock import hold
 from services.ingest.outboxfile import SpoolRow
 from services.ingest.writer import Writer
 from shared.books import COLUMNS
+from shared.process import ExitCode, Refusal
 from tests.fakes.ingest import NOW, Announced, Bench, delivery
 from tests.fakes.store import FailingStore
 from tests.peers.waiting import eventually_async
@@ -425,6 +426,14 @@ async def test_a_disk_that_fails_is_not_taken_for_a_damaged_file(
     monkeypatch.undo()
     assert not list((tmp_path / "data").glob("*damaged*"))
     os.close(hold(tmp_path / "data" / "ingest.lock"))  # let go of
+
+
+async def test_a_directory_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+    """Before anything is touched, with what to do about it."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Refusal, match=r"file/data can't be written \(Not a directory\): mend its disk") as refused:
+        hold(tmp_path / "file" / "data" / "ingest.lock")
+    assert refused.value.code == ExitCode.DIED
 
 
 async def test_books_that_make_no_sense_are_counted_anew(written: Written, tmp_path: Path) -> None:
