@@ -35,6 +35,7 @@ class BrokerSettings(ServiceSettings):
 
     mqtt_url: str = Field("mqtt://127.0.0.1:1883", repr=False, description="The broker, with user and password.")
     mqtt_password_file: FilePath | None = Field(None, description="Holds the password, in place of the URL.")
+    mqtt_keepalive_s: int = Field(30, ge=5, le=600, description="A broker that is silent for so long is gone.")
     mqtt_ca_file: FilePath | None = Field(None, description="Who may sign the broker's certificate. Empty: the system.")
 
     @field_validator("mqtt_url")
@@ -85,6 +86,7 @@ def aiomqtt_arguments(settings: BrokerSettings, client_id: str) -> dict[str, Any
         "username": address.username,
         "password": address.password,
         "identifier": client_id,
+        "keepalive": settings.mqtt_keepalive_s,
         "protocol": ProtocolVersion.V5,
         "tls_context": tls_context(settings),
     }

@@ -11,6 +11,7 @@ METRIC_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}\Z"
 # pydantic's own engine has no \Z and needs none: its $ never matches before a final newline
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+ProfileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 UserId = Annotated[int, Field(ge=1)]
 
 is_device_id = re.compile(DEVICE_ID_PATTERN).match

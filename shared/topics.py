@@ -9,6 +9,7 @@ DEVICE_PREFIX: Final = "iot/devices"
 SERVICE_PREFIX: Final = "telemetrio"
 
 _REMEMBERED_LENGTH: Final = 256
+_MAX_PREFIX: Final = 128
 
 Kind = Literal["data", "status"]
 _KINDS: Final[dict[str, Kind]] = {"data": "data", "status": "status"}
@@ -42,6 +43,19 @@ def _parse(topic: str, prefix: str) -> DeviceTopic | None:
     return DeviceTopic(level if is_device_id(level) else None, kind, level)
 
 
+def check_prefix(prefix: str) -> str:
+    """Return what device topics may begin with; raises ValueError with the mend."""
+    levels = prefix.split("/")
+    mend = f"write it like {DEVICE_PREFIX}"
+    if not prefix or not all(levels):
+        raise ValueError(f"there is nothing before, after or between its slashes: {mend}")
+    if len(prefix) > _MAX_PREFIX or not prefix.isprintable() or any(letter in prefix for letter in "+# "):
+        raise ValueError(f"it is {_MAX_PREFIX} letters at most, without blanks, + or #: {mend}")
+    if levels[0] == SERVICE_PREFIX or prefix.startswith("$"):
+        raise ValueError(f"{levels[0]}/ is not for devices: {mend}")
+    return prefix
+
+
 def live_topic(source: str) -> str:
     """Where a worker announces what it committed."""
     return f"{SERVICE_PREFIX}/live/{source}"
@@ -50,6 +64,16 @@ def live_topic(source: str) -> str:
 def instance_topic(source: str) -> str:
     """Retained here: the random id of the process that has the session of this name."""
     return f"{SERVICE_PREFIX}/ingest/{source}"
+
+
+def control_topic(source: str) -> str:
+    """Where a worker is told what to do: api → ingest."""
+    return f"{SERVICE_PREFIX}/control/{source}"
+
+
+def registry_topic() -> str:
+    """Where it is said that a device, profile, user or key has changed: api → ingest, realtime."""
+    return f"{SERVICE_PREFIX}/registry"
 
 
 def data_topic(device_id: str, prefix: str = DEVICE_PREFIX) -> str:

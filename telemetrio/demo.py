@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import aiomqtt
 import orjson
 
-from shared.topics import data_topic, status_topic
+from shared.topics import DEVICE_PREFIX, data_topic, status_topic
 
 _EVERY_S: Final = 1.0
 
@@ -42,20 +42,21 @@ def reading(device: DemoDevice, now_s: float, noise: random.Random) -> dict[str,
     }
 
 
-async def run_demo(mqtt_port: int) -> None:
+async def run_demo(mqtt_port: int, prefix: str = DEVICE_PREFIX) -> None:
     """Publish until cancelled, once a second for each device, at moments spread over that second."""
     async with asyncio.TaskGroup() as group:
         for position, device in enumerate(DEVICES):
             delay_s = _EVERY_S * position / len(DEVICES)
-            group.create_task(_live(device, mqtt_port, delay_s), name=device.device_id)
+            group.create_task(_live(device, mqtt_port, prefix, delay_s), name=device.device_id)
 
 
-async def _live(device: DemoDevice, mqtt_port: int, delay_s: float) -> None:
+async def _live(device: DemoDevice, mqtt_port: int, prefix: str, delay_s: float) -> None:
     noise = random.Random(device.device_id)  # noqa: S311 - weather, not secrets
-    gone = aiomqtt.Will(status_topic(device.device_id), "offline", qos=1, retain=True)
+    data, status = data_topic(device.device_id, prefix), status_topic(device.device_id, prefix)
+    gone = aiomqtt.Will(status, "offline", qos=1, retain=True)
     await asyncio.sleep(delay_s)
     async with aiomqtt.Client("127.0.0.1", mqtt_port, identifier=device.device_id, will=gone, keepalive=30) as client:
-        await client.publish(status_topic(device.device_id), "online", qos=1, retain=True)
+        await client.publish(status, "online", qos=1, retain=True)
         while True:
-            await client.publish(data_topic(device.device_id), orjson.dumps(reading(device, time.time(), noise)), qos=1)
+            await client.publish(data, orjson.dumps(reading(device, time.time(), noise)), qos=1)
             await asyncio.sleep(_EVERY_S)

@@ -32,9 +32,10 @@ from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
 from shared.timeseries.opening import open_store
 from shared.timeseries.settings import StoreSettings
+from shared.topics import data_topic
 from telemetrio import __version__
 from telemetrio.demo import run_demo
-from telemetrio.embedded import EmbeddedBroker
+from telemetrio.embedded import EmbeddedBroker, is_device_topic
 from telemetrio.settings import UpSettings, refuse_unknown
 from telemetrio.web import ByPath
 
@@ -75,10 +76,10 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
         broker = system.broker
         parts = [*system.ingest.parts, Part("realtime", system.realtime.run), Part("broker", partial(_hold, broker))]
         if demo:
-            parts.append(Part("demo", partial(run_demo, broker.ports[0])))
+            parts.append(Part("demo", partial(run_demo, broker.ports[0], settings.ingest.device_prefix)))
         drained = partial(_drained, stop, system.realtime)
         parts.append(Part("server", partial(serve_web, system.app, web, drained), drains=True))
-        _say_ready(settings.up, web, broker)
+        _say_ready(settings, web, broker)
         spare_the_collector()
         await run_parts(parts, stop)
 
@@ -106,7 +107,7 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     realtime = Realtime(settings.realtime, LatestTable(engine))
     around = Surroundings(engine, store, DirectAnnouncer(realtime.publish), health)
     ingest = await open_ingest(stack, settings.ingest, around)
-    broker = await _start_broker(ingest, settings.up)
+    broker = await _start_broker(ingest, settings)
     stack.push_async_callback(broker.stop)
     given = Resources(settings.api, engine, store, health, __version__, WEB_DIR, ingest.mirror.refresh, broker.ports[0])
     api = create_app(given)
@@ -130,12 +131,14 @@ def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.sock
     return sockets
 
 
-async def _start_broker(ingest: Ingest, settings: UpSettings) -> EmbeddedBroker:
-    broker = EmbeddedBroker(ingest.intake, hosts=settings.hosts, port=settings.mqtt_port)
+async def _start_broker(ingest: Ingest, settings: AllSettings) -> EmbeddedBroker:
+    own = settings.up
+    is_telemetry = partial(is_device_topic, prefix=settings.ingest.device_prefix)
+    broker = EmbeddedBroker(ingest.intake, hosts=own.hosts, port=own.mqtt_port, is_telemetry=is_telemetry)
     try:
         await broker.start()
     except OSError as error:
-        raise port_taken(error, settings.mqtt_port, "--mqtt-port") from error
+        raise port_taken(error, own.mqtt_port, "--mqtt-port") from error
     return broker
 
 
@@ -152,15 +155,15 @@ async def _drained(stop: asyncio.Event, realtime: Realtime) -> None:
     await realtime.drain()
 
 
-def _say_ready(settings: UpSettings, web: Sequence[socket.socket], broker: EmbeddedBroker) -> None:
+def _say_ready(settings: AllSettings, web: Sequence[socket.socket], broker: EmbeddedBroker) -> None:
     """Tell people and scripts, on standard output, that everything listens and what to do next."""
-    host = "127.0.0.1" if settings.host == "localhost" else settings.host
+    host = "127.0.0.1" if settings.up.host == "localhost" else settings.up.host
     shown = f"[{host}]" if ":" in host else host
     mqtt_port = broker.ports[0]
     sys.stdout.write(
         f"ready http://{shown}:{web[0].getsockname()[1]} mqtt://{shown}:{mqtt_port}\n"
-        f"data  {settings.data_dir.absolute()}\n"
-        f"try   mosquitto_pub -h {host} -p {mqtt_port} -t iot/devices/test_device/data "
+        f"data  {settings.up.data_dir.absolute()}\n"
+        f"try   mosquitto_pub -h {host} -p {mqtt_port} -t {data_topic('test_device', settings.ingest.device_prefix)} "
         """-m '{"temperature": 23.5, "humidity": 55, "pressure": 1013.25}'\n"""
     )
     sys.stdout.flush()

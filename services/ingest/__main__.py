@@ -9,8 +9,6 @@ from socket import socket
 from typing import Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.assembly import Surroundings, open_ingest
 from services.ingest.filters import OutboxFilters
@@ -23,7 +21,6 @@ from services.ingest.settings import IngestSettings
 from services.ingest.subscriber import Subscriber
 from shared.broker import BrokerSettings
 from shared.database.engine import open_engine
-from shared.database.migrations.upgrade import upgrade
 from shared.health import Health
 from shared.listeners import listening_sockets
 from shared.logs import configure_logs
@@ -33,6 +30,7 @@ from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
 from shared.timeseries.opening import open_store
 from shared.timeseries.settings import StoreSettings
+from shared.topics import registry_topic
 
 log = structlog.get_logger()
 
@@ -65,12 +63,18 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
         own.data_dir.mkdir(parents=True, exist_ok=True)
         engine = open_engine(own.database)
         stack.push_async_callback(engine.dispose)
-        await _migrate(engine, health)
         store = await open_store(settings.store)
         stack.push_async_callback(store.close)
         live = LiveAnnouncer(settings.broker, own.source, health)
         parts = await open_ingest(stack, own, Surroundings(engine, store, live, health))
-        session = SessionSettings(own.source, share_group=own.share_group)
+        parts.notices.on(registry_topic(), parts.mirror.heard)
+        session = SessionSettings(
+            own.source,
+            own.device_prefix,
+            own.share_group,
+            parts.notices.topics,
+            settings.broker.mqtt_keepalive_s,
+        )
         subscriber = Subscriber(parts.intake, settings.broker, session, health, OutboxFilters(parts.outbox))
         if retiring:
             _refuse_with_letters(parts.outbox)
@@ -112,14 +116,6 @@ async def _retire(subscriber: Subscriber, outbox: Outbox, stop: asyncio.Event) -
     while outbox.books["spooled"] and not stop.is_set():  # noqa: ASYNC110 - the store may be away for hours
         await asyncio.sleep(_LOOK_S)
     stop.set()
-
-
-async def _migrate(engine: AsyncEngine, health: Health) -> None:
-    """If the database can be reached: telemetry goes on without it, with the copy of the registry."""
-    try:
-        await upgrade(engine)
-    except (SQLAlchemyError, OSError) as error:
-        health.report("database", "down", f"{type(error).__name__}: {error}"[:300], needed=False)
 
 
 def _listen(stack: AsyncExitStack, settings: IngestSettings) -> Sequence[socket]:

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from services.ingest.delivery import Delivery, Message
-from services.ingest.group import MAX_BYTES, MAX_READINGS, Group, Letter
+from services.ingest.group import MAX_BYTES, MAX_READINGS, Group, Letter, shed_message
+from services.ingest.ratelimit import RateLimit
 from services.ingest.registry import Device, Registry
 from services.ingest.settings import IngestSettings
 from shared.flat import FlatJudge
@@ -42,6 +43,9 @@ class Acceptor:
 
     def __init__(self, registry: Registry, settings: IngestSettings) -> None:
         self._registry = registry
+        self._prefix = settings.device_prefix
+        per_s = settings.device_messages_per_s
+        self._limit = None if per_s is None else RateLimit(per_s, settings.burst)
         self._max_age_ns = None if settings.max_age_s is None else int(settings.max_age_s * 1e9)
         self._max_ahead_ns = int(settings.max_ahead_s * 1e9)
         self._last_ns = 0
@@ -71,6 +75,7 @@ class Acceptor:
         now_ns, last_ns = delivery.received_ns, self._last_ns
         earliest, latest = self._window(now_ns)
         find = (_NOWHERE if delivery.repeated else self._routes).get  # repeats are rare, and none of this function's
+        admits = None if self._limit is None else self._limit.admits
         readings, size, position, taken = group.readings, group.size, begin, 0
         for topic, payload in islice(delivery.messages, begin, None):
             position += 1
@@ -83,7 +88,7 @@ class Acceptor:
                 ts_ns, values = flat
                 if ts_ns is None:  # two samples without a time of their own must not become one point
                     last_ns = ts_ns = now_ns if now_ns > last_ns else last_ns + 1
-                if earliest <= ts_ns <= latest:
+                if earliest <= ts_ns <= latest and (admits is None or admits(device_id, now_ns)):
                     readings.append(_reading((device_id, user_id, measurement, ts_ns, values)))
                     size += len(payload) + overhead
                     taken += 1
@@ -110,7 +115,7 @@ class Acceptor:
         if repeated:
             group.counts["duplicates"] += 1
             return
-        topic = parse_device_topic(message.topic)
+        topic = parse_device_topic(message.topic, self._prefix)
         if topic is None:
             group.counts["ignored"] += 1
             return
@@ -120,12 +125,17 @@ class Acceptor:
         device = self._registry.find(topic.device_id)
         if device is None:
             device = self._registry.register(topic.device_id)
+            if device is None and not self._registry.certain:
+                group.hold(message)
+                return
             if device is None:
                 _refuse(group, message, Flaw("", "unknown_device", topic.device_id), topic.device_id)
                 return
             group.registered.append(topic.device_id)
         if device.disabled:
             _refuse(group, message, Flaw("", "device_disabled"), topic.device_id, device)
+        elif self._limit is not None and not self._limit.admits(topic.device_id, message.received_ns):
+            _shed(group, message, topic.device_id, device)
         elif topic.kind == "data":
             self._accept_data(message, group, topic.device_id, device)
             self._routes[message.topic] = self._route(topic.device_id, device)
@@ -183,6 +193,13 @@ def _refuse(
     group.counts["messages"] += 1
     group.count_commit(0, 1)
     _add_letter(group, message, Verdict([], [flaw]), owner)
+
+
+def _shed(group: Group, message: Message, device_id: str, device: Device) -> None:
+    """One entry, of which nothing but the number is kept: a flood must cost less than what it floods."""
+    group.counts["messages"] += 1
+    group.count_commit(0, 1)
+    group.add_letter(shed_message(message, (device_id, device.user_id)))
 
 
 def _accept_status(message: Message, group: Group, topic: DeviceTopic, device: Device) -> None:

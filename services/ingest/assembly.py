@@ -7,10 +7,12 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.acceptor import Acceptor
+from services.ingest.adjournment import Adjournment
 from services.ingest.announcer import Announcer
 from services.ingest.delivery import Intake
 from services.ingest.metrics import Instruments, MeasuredOutbox, MeasuredStore, watch_intake
 from services.ingest.mirror import Mirror
+from services.ingest.notices import Notices
 from services.ingest.outbox import Outbox
 from services.ingest.pipeline import Pipeline
 from services.ingest.registry import Registry
@@ -33,9 +35,10 @@ class Surroundings(NamedTuple):
 
 
 class Ingest(NamedTuple):
-    """`parts`: consumers first, so that they are ended last. Brokers offer to `intake`."""
+    """`parts`: consumers first, so that they are ended last. Brokers offer to `intake`; `notices` hears services."""
 
     intake: Intake
+    notices: Notices
     mirror: Mirror
     outbox: Outbox
     parts: list[Part]
@@ -53,15 +56,18 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     await mirror.load()
     stack.push_async_callback(mirror.push_last)
     stack.push_async_callback(outbox.settle)  # runs before the last push, so that people see the books as they ended
-    intake = Intake()
+    intake, notices = Intake(), Notices()
     watch_intake(instruments.registry, intake)
-    store = MeasuredStore(around.store, instruments)
-    writer = Writer(outbox, store, around.announcer, around.health)
-    pipeline = Pipeline(intake, Acceptor(registry, settings), registry, outbox, around.announcer, writer, mirror)
+    writer = Writer(outbox, MeasuredStore(around.store, instruments), around.announcer, around.health)
+    adjournment = Adjournment(outbox, registry, settings, around.health)
+    await adjournment.load()
+    acceptor = Acceptor(registry, settings)
+    pipeline = Pipeline(intake, notices, acceptor, registry, outbox, adjournment, around.announcer, writer, mirror)
     parts = [
         Part("outbox", partial(outbox.run, mirror.wake)),
         Part("mirror", mirror.run),
         Part("writer", writer.run),
         Part("pipeline", pipeline.run),
+        Part("adjournment", partial(adjournment.run, pipeline.settle)),
     ]
-    return Ingest(intake, mirror, outbox, parts, Metrics(instruments.registry, outbox.look))
+    return Ingest(intake, notices, mirror, outbox, parts, Metrics(instruments.registry, outbox.look))

@@ -5,7 +5,7 @@ Tables of the outbox's file, written in its transactions; every function belongs
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -14,6 +14,8 @@ from services.ingest.latest import Checkpoint, Latest
 
 # the device's id, its owner, its profile's name, whether it is disabled
 RegistryRow = tuple[str, int, str, bool]
+# a profile's name, what it says
+ProfileRow = tuple[str, Any]
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS dirty (
@@ -26,16 +28,18 @@ CREATE TABLE IF NOT EXISTS registry (
     device_id TEXT PRIMARY KEY, user_id INTEGER NOT NULL, profile TEXT NOT NULL, disabled INTEGER NOT NULL,
     pending INTEGER NOT NULL                -- it registered itself, and the relational database doesn't know yet
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS profiles (name TEXT PRIMARY KEY, document BLOB NOT NULL) WITHOUT ROWID;
 """
 # a table of files that were salvaged (salvage.py)
 PREDECESSOR: Final = "CREATE TABLE IF NOT EXISTS predecessor (epoch TEXT NOT NULL)"
 
 
 class Known(NamedTuple):
-    """The copy of the registry: every device, and those of them that registered themselves and wait to be told."""
+    """The copy of the registry; `pending`: devices that registered themselves and wait to be told."""
 
     devices: list[RegistryRow]
     pending: list[str]
+    profiles: list[ProfileRow]
 
 
 def register(connection: sqlite3.Connection, registered: Iterable[RegistryRow]) -> None:
@@ -85,13 +89,19 @@ def latest(connection: sqlite3.Connection) -> dict[str, Latest]:
 def registry(connection: sqlite3.Connection) -> Known:
     rows = connection.execute("SELECT device_id, user_id, profile, disabled, pending FROM registry").fetchall()
     devices = [(device_id, user_id, profile, bool(disabled)) for device_id, user_id, profile, disabled, _ in rows]
-    return Known(devices, [row[0] for row in rows if row[4]])
+    profiles = [(name, orjson.loads(document)) for name, document in connection.execute("SELECT * FROM profiles")]
+    return Known(devices, [row[0] for row in rows if row[4]], profiles)
 
 
-def replace_registry(connection: sqlite3.Connection, rows: Iterable[RegistryRow]) -> None:
+def replace_registry(
+    connection: sqlite3.Connection, rows: Iterable[RegistryRow], profiles: Iterable[ProfileRow]
+) -> None:
     """Take the relational database's word; devices that it has yet to hear of stay. In an open transaction."""
     connection.execute("DELETE FROM registry WHERE pending = 0")
     connection.executemany("INSERT OR REPLACE INTO registry VALUES (?, ?, ?, ?, 0)", rows)
+    connection.execute("DELETE FROM profiles")
+    documents = [(name, orjson.dumps(document)) for name, document in profiles]
+    connection.executemany("INSERT INTO profiles VALUES (?, ?)", documents)
 
 
 def letters(connection: sqlite3.Connection, limit: int) -> list[tuple[int, Letter]]:
@@ -104,12 +114,25 @@ def letters(connection: sqlite3.Connection, limit: int) -> list[tuple[int, Lette
     return [(row[0], Letter(*row[1:])) for row in rows]
 
 
+def try_again(connection: sqlite3.Connection) -> None:
+    """Letters that the relational database refused wait once more: it may be another one by now. In a transaction."""
+    connection.execute("UPDATE dead SET moved = 0 WHERE moved = 2")
+
+
 def forget(
-    connection: sqlite3.Connection, pushed: Sequence[tuple[str, int]], moved: Sequence[int], devices: Sequence[str]
+    connection: sqlite3.Connection,
+    pushed: Sequence[tuple[str, int]],
+    moved: Sequence[int],
+    devices: Sequence[str],
+    refused: Sequence[int] = (),
 ) -> None:
-    """Mark as heard: (device_id, generation) of latest values, letters, devices. In an open transaction."""
+    """Mark as heard: (device_id, generation) of latest values, letters, devices; some letters as refused.
+
+    In an open transaction.
+    """
     connection.executemany("DELETE FROM dirty WHERE device_id = ? AND generation <= ?", pushed)
     connection.executemany("UPDATE dead SET moved = 1 WHERE letter = ?", [(letter,) for letter in moved])
+    connection.executemany("UPDATE dead SET moved = 2 WHERE letter = ?", [(letter,) for letter in refused])
     connection.executemany("UPDATE registry SET pending = 0 WHERE device_id = ?", [(device,) for device in devices])
 
 

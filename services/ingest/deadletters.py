@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from services.ingest.group import Letter
+from shared.times import iso_ns
 
 MAX_LETTERS_PER_DEVICE: Final = 1_000
 MAX_BYTES_PER_DEVICE: Final = 16 * 1024 * 1024
@@ -16,7 +17,7 @@ MAX_BYTES_PER_DEVICE: Final = 16 * 1024 * 1024
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS dead (
     letter INTEGER PRIMARY KEY AUTOINCREMENT,
-    moved INTEGER NOT NULL DEFAULT 0,       -- the relational database has it
+    moved INTEGER NOT NULL DEFAULT 0,       -- 1: the relational database has it, 2: it refused it
     kind TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL, device_id TEXT, user_id INTEGER, topic TEXT NOT NULL,
     received_ns INTEGER NOT NULL, entries INTEGER NOT NULL, payload BLOB NOT NULL, size INTEGER NOT NULL,
     sha256 TEXT NOT NULL, paths BLOB NOT NULL
@@ -26,7 +27,11 @@ CREATE UNIQUE INDEX IF NOT EXISTS dead_shed ON dead (ifnull(device_id, ''), code
 """
 _ADD_LETTER: Final = f"INSERT INTO dead ({', '.join(Letter._fields)}) VALUES ({', '.join('?' * len(Letter._fields))})"
 _FIND_SHED: Final = "SELECT letter FROM dead WHERE ifnull(device_id, '') = ifnull(?, '') AND code = ? AND kind = 'shed'"
-_ADD_TO_SHED: Final = "UPDATE dead SET entries = entries + ?, received_ns = ?, moved = 0 WHERE letter = ?"
+_ADD_TO_SHED: Final = (
+    "UPDATE dead SET entries = entries + ?, received_ns = max(received_ns, ?), moved = 0 WHERE letter = ?"
+)
+
+_OVER_THE_QUOTA: Final = "over the quota for dead letters: only their number is kept"
 
 Shed = tuple[str | None, str]  # device_id, code
 
@@ -70,15 +75,18 @@ class Quota:
         for letter in letters:
             used = plan.usage.get(letter.device_id) or self._usage.get(letter.device_id) or Usage(0, 0)
             after = Usage(used.letters + 1, used.payload_bytes + len(letter.payload))
-            within = after.letters <= MAX_LETTERS_PER_DEVICE and after.payload_bytes <= MAX_BYTES_PER_DEVICE
+            within = (
+                letter.kind != "shed"
+                and after.letters <= MAX_LETTERS_PER_DEVICE
+                and after.payload_bytes <= MAX_BYTES_PER_DEVICE
+            )
             if within and total + len(letter.payload) <= self._max_bytes:
                 plan.kept.append(letter)
                 plan.usage[letter.device_id] = after
                 total += len(letter.payload)
             elif letter.entries:
                 key = (letter.device_id, letter.code)
-                before = plan.shed[key].entries if key in plan.shed else 0
-                plan.shed[key] = _shed(letter, before + letter.entries)
+                plan.shed[key] = _shed(letter, plan.shed.get(key))
         return plan._replace(payload_bytes=total - self.payload_bytes)
 
     @staticmethod
@@ -97,7 +105,13 @@ class Quota:
         self.payload_bytes += plan.payload_bytes
 
 
-def _shed(letter: Letter, entries: int) -> Letter:
-    """The newest of those that are only counted stands for all of them."""
-    detail = "over the quota for dead letters: only their number is kept"
-    return letter._replace(kind="shed", detail=detail, entries=entries, payload=b"", paths=b"[]")
+def _shed(letter: Letter, known: Letter | None) -> Letter:
+    """The newest of those that are only counted stands for all of them; its detail says when it began."""
+    if known is None:
+        reason = letter.detail if letter.kind == "shed" else _OVER_THE_QUOTA
+        detail = f"{reason}, the first at {iso_ns(letter.received_ns)}"
+        return letter._replace(kind="shed", detail=detail, payload=b"", paths=b"[]")
+    entries, received_ns = known.entries + letter.entries, max(known.received_ns, letter.received_ns)
+    return letter._replace(
+        kind="shed", detail=known.detail, received_ns=received_ns, entries=entries, payload=b"", paths=b"[]"
+    )

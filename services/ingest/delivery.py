@@ -16,6 +16,14 @@ _LINGER_S: Final = 0.005
 _ENOUGH: Final = 2_000
 
 
+class Message(NamedTuple):
+    """One message by itself."""
+
+    topic: str
+    payload: bytes
+    received_ns: int
+
+
 class Delivery(NamedTuple):
     """What one read of a connection brought: (topic, payload) of each message, untouched, in order of receipt.
 
@@ -29,13 +37,16 @@ class Delivery(NamedTuple):
     ack: Callable[[int], None]
     repeated: Collection[int] = ()
 
+    def part(self, begin: int, end: int) -> "Delivery":
+        """The messages from `begin` to before `end`; parts are acknowledged in order, like the whole."""
+        repeated = {position - begin for position in self.repeated if begin <= position < end}
+        return Delivery(self.messages[begin:end], self.received_ns, self.ack, repeated)
 
-class Message(NamedTuple):
-    """One of them."""
-
-    topic: str
-    payload: bytes
-    received_ns: int
+    @property
+    def one(self) -> Message:
+        """Its only message."""
+        ((topic, payload),) = self.messages
+        return Message(topic, payload, self.received_ns)
 
 
 class Intake:

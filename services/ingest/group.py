@@ -63,6 +63,8 @@ class Group:
     status: list[DeviceStatus] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     registered: list[str] = field(default_factory=list)
+    held: list[Message] = field(default_factory=list)  # to be judged later
+    judged: list[int] = field(default_factory=list)  # these were held, and here is what became of them
     counts: Moves = field(default_factory=Counter)
 
     def take(self, delivery: Delivery, messages: int) -> None:
@@ -81,6 +83,13 @@ class Group:
         counts["received"] += accepted + refused
         counts["spooled"] += accepted
         counts["dead_lettered"] += refused
+
+    def hold(self, message: Message) -> None:
+        """Keep a message that can't be judged yet; until then it is one entry."""
+        self.held.append(message)
+        self.size += len(message.payload)
+        self.counts["messages"] += 1
+        self.count_commit(1, 0)
 
     def add_letter(self, letter: Letter) -> None:
         self.letters.append(letter)
@@ -118,3 +127,9 @@ def refused_reading(reading: Reading, reason: str) -> Letter:
         sha256(payload).hexdigest(),
         b"[]",
     )
+
+
+def shed_message(message: Message, owner: tuple[str | None, int | None]) -> Letter:
+    """A letter for a message over its device's rate, which is only counted."""
+    detail = "over the rate of a device: only their number is kept"
+    return Letter("shed", "rate_limited", detail, *owner, message.topic, message.received_ns, 1, b"", 0, "", b"[]")

@@ -12,21 +12,25 @@ from typing import Any, Final
 
 import orjson
 import structlog
+from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest import backlog
+from services.ingest.delivery import Message
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Letter
 from services.ingest.latest import Latest
 from services.ingest.outbox import Outbox
 from services.ingest.registry import Registry
 from services.ingest.stages import in_steps
+from services.ingest.telling import Part, Refused, tell
 from shared.books import COLUMNS
 from shared.database import latest as latest_queries
 from shared.database import ledger
 from shared.database import registry as registry_queries
+from shared.database.migrations.upgrade import upgrade
 from shared.health import Health
 
 log = structlog.get_logger()
@@ -51,15 +55,21 @@ class Mirror:
         self._measurements: set[tuple[str, str, int]] = set()
         self._predecessors: list[str] = []
         self._read_registry_s = float("-inf")
+        self._migrated = False
+        self._refused = 0
+        self._set_aside: set[str] = set()
+        self._again = False
 
     async def load(self) -> None:
         """Take what an earlier run left behind; then the registry as it is, if one can ask."""
+        await self._outbox.change(backlog.try_again)
         known = await self._outbox.read(backlog.registry)
-        self._registry.learn(known.devices)
+        self._registry.learn(known.devices, known.profiles)
         self._registry.announce(known.pending)
         self._predecessors = await self._outbox.read(backlog.predecessors)
-        await self._try(self._read_registry)
         self._woken.set()
+        if not await self._try(self._read_registry):
+            self.refresh()
 
     def wake(self) -> None:
         self._woken.set()
@@ -78,8 +88,9 @@ class Mirror:
             except TimeoutError:
                 pass  # nothing came in; the registry is due all the same
             self._woken.clear()
-            if time.monotonic() - self._read_registry_s >= _READ_REGISTRY_EVERY_S:
-                await self._try(self._read_registry)
+            due = time.monotonic() - self._read_registry_s >= _READ_REGISTRY_EVERY_S
+            if due and not await self._try(self._read_registry):
+                self.refresh()
             pushed = await self._try(self.push)
             await asyncio.sleep(_EVERY_S if pushed else _RETRY_S)
 
@@ -95,39 +106,74 @@ class Mirror:
             log.warning("outbox_full", reason=str(full))
             self._woken.set()
             return False
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, CommandError) as error:
             self._health.report("database", "down", f"{type(error).__name__}: {error}"[:300], needed=False)
             self._woken.set()
             return False
-        self._health.report("database", "ok", needed=False)
+        refused = self._refused + len(self._set_aside)
+        if refused:
+            told = f"{refused} rows were refused for what they say: see the log"
+            self._health.report("database", "degraded", told, needed=False)
+        else:
+            self._health.report("database", "ok", needed=False)
         return True
 
+    async def heard(self, _notice: Message) -> None:
+        """A notice that the registry has changed. It says no more: whatever it is, the database has it."""
+        self.refresh()
+
     async def _read_registry(self) -> None:
+        # before the question: what changes while it is answered is asked for again
+        self._read_registry_s = time.monotonic()
+        if not self._migrated:
+            await upgrade(self._engine)  # here, and not only at the start: it may have been away then
+            self._migrated = True
         async with self._engine.connect() as connection:
             rows = await registry_queries.known_devices(connection)
-        self._registry.replace(rows)
-        await self._outbox.change(partial(backlog.replace_registry, rows=rows))
-        self._read_registry_s = time.monotonic()
+            profiles = await registry_queries.known_profiles(connection)  # after them: a device's profile came first
+        self._registry.replace(rows, profiles)
+        self._again = True
+        await self._outbox.change(partial(backlog.replace_registry, rows=rows, profiles=profiles))
 
     async def push(self) -> None:
         """One transaction there, then one here to forget; a crash in between pushes the same again."""
         changed = self._board.waiting(_MAX_DEVICES)
-        newcomers = self._registry.pending[:_MAX_DEVICES]
+        newcomers = self._newcomers()
         letters = await self._outbox.read(partial(backlog.letters, limit=_MAX_LETTERS))
         measurements = self._new_measurements(changed)
         async with self._engine.begin() as connection:
-            await connection.run_sync(self._write, changed, newcomers, letters, measurements)
+            refused = await connection.run_sync(self._write, changed, newcomers, letters, measurements)
         if self._predecessors:
             await self._outbox.change(backlog.succeeded)
             self._predecessors = []
+        told = self._sort_out(newcomers, refused)
+        kept = [row["letter"] for part, row, _ in refused if part == "dead_letters"]
         self._measurements |= measurements
-        self._registry.announced(newcomers)
+        self._registry.announced(told)
         forgotten = self._board.pushed(changed)
         moved = [row_id for row_id, _ in letters]
-        if forgotten or moved or newcomers:
-            await self._outbox.change(partial(backlog.forget, pushed=forgotten, moved=moved, devices=newcomers))
-        if len(self._board) or len(moved) == _MAX_LETTERS or self._registry.pending:
+        if forgotten or moved or told:
+            await self._outbox.change(
+                partial(backlog.forget, pushed=forgotten, moved=moved, devices=told, refused=kept)
+            )
+        if len(self._board) or len(moved) == _MAX_LETTERS or not self._set_aside.issuperset(self._registry.pending):
             self._woken.set()
+
+    def _newcomers(self) -> list[str]:
+        """Who was refused is tried again after each reading of the registry: the owner may be there by then."""
+        again, self._again = self._again, False
+        return [each for each in self._registry.pending if again or each not in self._set_aside][:_MAX_DEVICES]
+
+    def _sort_out(self, newcomers: Sequence[str], refused: Sequence[Refused]) -> list[str]:
+        """Say what was refused: letters are tried again at the next start, values come anew. Returns who was told."""
+        for part, row, reason in {each.part: each for each in refused}.values():
+            count = sum(each.part == part for each in refused)
+            last = {name: row.get(name) for name in ("device_id", "letter") if name in row}
+            log.error("rows_refused", table=part, count=count, reason=reason, **last)
+        strangers = {str(each.row["device_id"]) for each in refused if each.part == "devices"}
+        self._refused += len(refused) - len(strangers)
+        self._set_aside = self._set_aside.difference(newcomers) | strangers
+        return [device_id for device_id in newcomers if device_id not in strangers]
 
     def _new_measurements(self, changed: Mapping[str, Latest]) -> set[tuple[str, str, int]]:
         lie = {(device_id, row.measurement, row.user_id) for device_id, row in changed.items() if row.measurement}
@@ -140,28 +186,27 @@ class Mirror:
         newcomers: Sequence[str],
         letters: Sequence[tuple[int, Letter]],
         measurements: set[tuple[str, str, int]],
-    ) -> None:
+    ) -> list[Refused]:
         now_ns = time.time_ns()
-        registry_queries.add_devices(connection, [self._device_row(device_id, now_ns) for device_id in newcomers])
-        registry_queries.add_measurements(
+        lie = [
+            {"device_id": device_id, "measurement": measurement, "user_id": user_id, "since_ns": now_ns}
+            for device_id, measurement, user_id in measurements
+        ]
+        latest = [_latest_row(device_id, row) for device_id, row in changed.items() if row.measurement]
+        status = [_status_row(device_id, row) for device_id, row in changed.items() if row.status]
+        books = {name: self._outbox.books[name] for name in COLUMNS}
+        whose = {"source": self._outbox.source, "epoch": self._outbox.epoch}
+        return tell(
             connection,
             [
-                {"device_id": device_id, "measurement": measurement, "user_id": user_id, "since_ns": now_ns}
-                for device_id, measurement, user_id in measurements
+                Part("devices", registry_queries.add_devices, [self._device_row(each, now_ns) for each in newcomers]),
+                Part("device_measurements", registry_queries.add_measurements, lie),
+                Part("latest", latest_queries.push_latest, latest),
+                Part("device_status", latest_queries.push_status, status),
+                Part("predecessors", ledger.succeed, [{**whose, "before": each} for each in self._predecessors]),
+                Part("dead_letters", ledger.push_letters, [self._letter_row(*each) for each in letters]),
+                Part("ingest_books", ledger.push_books, [{**whose, **books, "updated_ns": now_ns}]),
             ],
-        )
-        latest_queries.push_latest(
-            connection, [_latest_row(device_id, row) for device_id, row in changed.items() if row.measurement]
-        )
-        latest_queries.push_status(
-            connection, [_status_row(device_id, row) for device_id, row in changed.items() if row.status]
-        )
-        for epoch in self._predecessors:  # before anything is told under the new one
-            ledger.succeed(connection, self._outbox.source, epoch, self._outbox.epoch)
-        ledger.push_letters(connection, [self._letter_row(row_id, letter) for row_id, letter in letters])
-        books = {name: self._outbox.books[name] for name in COLUMNS}
-        ledger.push_books(
-            connection, {"source": self._outbox.source, "epoch": self._outbox.epoch, **books, "updated_ns": now_ns}
         )
 
     def _device_row(self, device_id: str, now_ns: int) -> dict[str, Any]:

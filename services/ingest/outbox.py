@@ -9,8 +9,8 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import takewhile
 from typing import Final, TypeVar
 
 import structlog
@@ -21,8 +21,11 @@ from services.ingest.books import Moves, Recount
 from services.ingest.errors import OutboxFull, RowDamaged
 from services.ingest.group import Group
 from services.ingest.latest import Checkpoint, LatestBoard
-from services.ingest.outboxfile import Completion, OutboxFile, SpoolRow, Written, riding, transaction
+from services.ingest.outboxfile import Completion, OutboxFile, SpoolRow, Written, transaction
+from services.ingest.progress import Progress
 from services.ingest.settings import IngestSettings
+from services.ingest.stages import counted
+from services.ingest.thread import OneThread
 from shared.health import Health
 from shared.readings import ReadingBatch
 
@@ -41,10 +44,10 @@ class Outbox:
         self._file = OutboxFile(settings.data_dir / f"{settings.source}.outbox", settings.max_dead_letters_mib << 20)
         self._ballast = Ballast(settings.data_dir, settings.min_free_disk_mib << 20)
         self._bound = settings.max_outbox_mib << 20
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._thread = OneThread("outbox")
         self._health = health
         self._completions: list[Completion] = []
-        self._answered: dict[int, int] = {}  # stretches of rows above stored_seq, by the seq before each
+        self._progress = Progress()
         self._completed = asyncio.Event()
         self._used = 0
         self._no_room = False
@@ -53,13 +56,13 @@ class Outbox:
         self.source = settings.source
         self.epoch = ""
         self.last_seq = 0
-        self.stored_seq = 0
         self.books: Moves = Counter()
 
     async def open(self) -> None:
         """Make or open the file, alone; raises Refusal when another process has it. A damaged one is mended, loudly."""
         opened = await self._call(self._file.open)
-        self.epoch, self.last_seq, self.stored_seq, self.books, saved_seq, latest = opened
+        self.epoch, self.last_seq, stored_seq, self.books, saved_seq, latest = opened
+        self._progress = Progress(stored_seq)
         self.board.load(latest, saved_seq)
         while self.board.seq < self.last_seq and (rows := await self.rows(self.board.seq, 20_000)):
             for row in rows:
@@ -99,12 +102,17 @@ class Outbox:
         full = self._shortage()
         if full is not None:
             raise OutboxFull(full)
-        going = riding(self._completions, checkpoint)
-        written = self._ballast.room_for(partial(self._file.write, group, registered, going, checkpoint))
-        del self._completions[: len(going)]
+        riding = self._riding(checkpoint)
+        written = self._ballast.room_for(partial(self._file.write, group, registered, riding, checkpoint))
+        del self._completions[: len(riding)]
         self.books, self._used = written.books, written.used_bytes
         self.last_seq = written.seq or self.last_seq
         return written
+
+    def _riding(self, checkpoint: Checkpoint | None) -> list[Completion]:
+        """Completions of rows of which the checkpoint speaks; the others stay, and so do their rows."""
+        last = -1 if checkpoint is None else checkpoint.seq
+        return list(takewhile(lambda completion: max(completion.seqs) <= last, list(self._completions)))
 
     def _shortage(self) -> str | None:
         if self._used >= self._bound:
@@ -139,6 +147,10 @@ class Outbox:
             self.source, self.epoch, seq, seq - 1, self.stored_seq, committed_ns, readings, status, body
         )
 
+    @property
+    def stored_seq(self) -> int:
+        return self._progress.seq
+
     def standing(self) -> ReadingBatch:
         """An empty batch that says how far everything has come."""
         seq = self.last_seq
@@ -147,13 +159,10 @@ class Outbox:
     def complete(self, completion: Completion, after: int | None = None) -> None:
         """The store has answered for these rows. Written down with the next commit, or soon.
 
-        `after`: the seq up to which rows were taken before these, where rows between are gone already. Writes end in
-        any order: `stored_seq` stays below the first that has not.
+        `after`: the seq up to which rows were taken before these, where rows between are gone already.
         """
         self._completions.append(completion)
-        self._answered[completion.seqs[0] - 1 if after is None else after] = completion.seqs[-1]
-        while self.stored_seq in self._answered:
-            self.stored_seq = self._answered.pop(self.stored_seq)
+        self._progress.answer(completion.seqs[0] - 1 if after is None else after, completion.seqs[-1])
         self._completed.set()
 
     async def run(self, books_moved: Callable[[], None]) -> None:
@@ -175,17 +184,16 @@ class Outbox:
 
     async def flush(self) -> None:
         """Write down what is complete, in a transaction of its own; raises OutboxFull."""
-        checkpoint = self.board.checkpoint()
-        await self._call(partial(self._flush, checkpoint))
+        await self._call(partial(self._flush, checkpoint := self.board.checkpoint()))
         self._note(checkpoint)
 
     def _flush(self, checkpoint: Checkpoint) -> None:
-        going = riding(self._completions, checkpoint)
+        riding = self._riding(checkpoint)
         try:
-            self.books = self._ballast.room_for(partial(self._file.flush, going, checkpoint))
+            self.books = self._ballast.room_for(partial(self._file.flush, riding, checkpoint))
         except OutboxFull:  # now that the ballast has made room for it
-            self.books = self._ballast.room_for(partial(self._file.flush, going, checkpoint))
-        del self._completions[: len(going)]
+            self.books = self._ballast.room_for(partial(self._file.flush, riding, checkpoint))
+        del self._completions[: len(riding)]
 
     def _vacuum(self) -> bool:
         return self._ballast.room_for(self._file.vacuum)
@@ -205,6 +213,9 @@ class Outbox:
             self.books = self._ballast.room_for(partial(self._file.isolate, seq))
         except OutboxFull:
             time.sleep(_LOOK_FOR_ROOM_S)  # it is found again, and the ballast may have made room by then
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        return await self._thread.call(counted("commit")(work))
 
     async def recount(self) -> Recount:
         return await self._call(self._file.recount)
@@ -236,13 +247,4 @@ class Outbox:
             await self.settle()
         finally:
             await self._call(self._file.close)
-            self._thread.shutdown()
-
-    async def _call(self, work: Callable[[], T]) -> T:
-        # shielded: a transaction that has begun is finished, and its result known, before a cancellation goes on
-        task = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait([task])
-            raise
+            self._thread.close()

@@ -8,13 +8,12 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import orjson
 
-from services.ingest import backlog
+from services.ingest import backlog, pending
 from services.ingest.backlog import RegistryRow
 from services.ingest.books import Moves, Recount, store_moves
 from services.ingest.deadletters import Quota
@@ -152,6 +151,8 @@ class OutboxFile:
                 seq = execute("INSERT INTO spool VALUES (NULL, ?, ?, ?, ?, ?)", row).lastrowid
             self._quota.write(self.connection, plan)
             backlog.register(self.connection, registered)
+            if group.held or group.judged:
+                pending.write(self.connection, group.held, group.judged)
             books.update(group.counts)
             self._complete(completions, books, checkpoint)
             used = self.used_bytes()  # before COMMIT: after it nothing may fail
@@ -217,7 +218,7 @@ class OutboxFile:
     def recount(self) -> Recount:
         """Count the rows themselves, in one snapshot with the books."""
         row = self.connection.execute(
-            "SELECT (SELECT total(entries) FROM spool), (SELECT total(entries) FROM dead), "
+            f"SELECT (SELECT total(entries) FROM spool) + ({pending.COUNT}), (SELECT total(entries) FROM dead), "
             f"{', '.join(COLUMNS)} FROM books"
         ).fetchone()
         return Recount(Counter(dict(zip(COLUMNS, row[2:], strict=True))), int(row[0]), int(row[1]))
@@ -237,13 +238,6 @@ class OutboxFile:
     def close(self) -> None:
         self.connection.close()
         os.close(self._lock)
-
-
-def riding(completions: Sequence[Completion], checkpoint: Checkpoint | None) -> list[Completion]:
-    """Those of rows of which the checkpoint speaks; the others stay, and so do their rows."""
-    if checkpoint is None:
-        return []
-    return list(takewhile(lambda completion: max(completion.seqs) <= checkpoint.seq, list(completions)))
 
 
 def _refused(completions: Sequence[Completion]) -> list[Letter]:

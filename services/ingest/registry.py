@@ -1,10 +1,15 @@
 """Who a device is: its owner and its profile, from a copy that is there when the relational database is not."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
-from services.ingest.backlog import RegistryRow
-from shared.profiles import OPEN, PROFILES, Profile
+import structlog
+
+from services.ingest.backlog import ProfileRow, RegistryRow
+from shared.profiles import OPEN, PROFILES, Profile, read_profile
+
+log = structlog.get_logger()
 
 LOCAL_ADMIN: Final = 1
 
@@ -25,6 +30,8 @@ class Registry:
         self._uncommitted: set[str] = set()
         self._pending: dict[str, None] = {}
         self.version = 0  # of all that was learned: who keeps something of it asks again when it moves
+        self._profiles: Mapping[str, Profile] = PROFILES
+        self._heard = asyncio.Event()
         self._newcomer = Device(LOCAL_ADMIN, PROFILES[default_profile]) if unknown_devices == "register" else None
 
     def find(self, device_id: str) -> Device | None:
@@ -37,19 +44,30 @@ class Registry:
             self._uncommitted.add(device_id)
         return self._newcomer
 
-    def learn(self, rows: Iterable[RegistryRow]) -> None:
+    def learn(self, rows: Iterable[RegistryRow], profiles: Iterable[ProfileRow] = ()) -> None:
         """Take what a copy, or the relational database, says."""
         self.version += 1
+        self._profiles = {**_sound(profiles), **PROFILES}
         for device_id, user_id, profile, disabled in rows:
-            # a profile that this version doesn't know: taken for unknown, the device would become somebody else's
-            self._devices[device_id] = Device(user_id, PROFILES.get(profile, OPEN), disabled)
+            # a profile that nobody can tell: taken for unknown, the device would become somebody else's
+            self._devices[device_id] = Device(user_id, self._profiles.get(profile, OPEN), disabled)
 
-    def replace(self, rows: Iterable[RegistryRow]) -> None:
+    def replace(self, rows: Iterable[RegistryRow], profiles: Iterable[ProfileRow] = ()) -> None:
         """Take the relational database's word for everything but the devices that it has yet to hear of."""
         kept = {device_id: self._devices[device_id] for device_id in (*self._pending, *self._uncommitted)}
         self._devices.clear()
-        self.learn(rows)
+        self.learn(rows, profiles)
         self._devices.update(kept)
+        self._heard.set()
+
+    @property
+    def certain(self) -> bool:
+        """Whether the relational database was read in this life: until then unknown devices may be known ones."""
+        return self._heard.is_set()
+
+    async def heard(self) -> None:
+        """Wait until it is certain."""
+        await self._heard.wait()
 
     def row(self, device_id: str) -> RegistryRow:
         device = self._devices[device_id]
@@ -71,3 +89,14 @@ class Registry:
 
     def __len__(self) -> int:
         return len(self._devices)
+
+
+def _sound(rows: Iterable[ProfileRow]) -> dict[str, Profile]:
+    """The profiles that can be judged by. One that can't, costs its own devices their profile, and it is said."""
+    profiles = {}
+    for name, document in rows:
+        try:
+            profiles[name] = read_profile(name, document)
+        except ValueError as error:
+            log.warning("profile_unusable", reason=str(error))
+    return profiles

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from services.ingest import scan
+from services.ingest import pending, scan
 from services.ingest.backlog import PREDECESSOR
 from services.ingest.books import Moves
 from services.ingest.damage import beside, find_damage, read_only, refuse_if_disk
@@ -176,7 +176,7 @@ class _Salvage:
 
         Returns how many entries are lost, if that is known.
         """
-        asked = "SELECT (SELECT total(entries) FROM spool), (SELECT total(entries) FROM dead)"
+        asked = f"SELECT (SELECT total(entries) FROM spool) + ({pending.COUNT}), (SELECT total(entries) FROM dead)"
         in_spool, in_dead = (int(total) for total in self._new.execute(asked).fetchone())
         books: Moves = Counter(received=in_spool + in_dead, spooled=in_spool, dead_lettered=in_dead)
         lost = None

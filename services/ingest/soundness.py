@@ -102,12 +102,20 @@ def _dead(row: Row) -> bool:
     return digest and 0 <= row["entries"] < _MOST and _json(row["paths"], list)
 
 
+def _pending(row: Row) -> bool:
+    return bool(zlib.crc32(row["payload"], zlib.crc32(row["topic"].encode())) == row["crc"])
+
+
 def _dirty(row: Row) -> bool:
     return _registry(row) and _json(row["values"], dict)
 
 
 def _registry(row: Row) -> bool:
     return is_device_id(row["device_id"]) is not None and row["user_id"] > 0
+
+
+def _profiles(row: Row) -> bool:
+    return _json(row["document"], object)  # whether it is a profile is judged where it is read
 
 
 def _filters(row: Row) -> bool:
@@ -127,8 +135,10 @@ def _json(text: bytes, kind: type) -> bool:
 
 _RULES: Final[dict[str, Callable[[Row], bool]]] = {
     "dead": _dead,
+    "pending": _pending,
     "dirty": _dirty,
     "registry": _registry,
+    "profiles": _profiles,
     "filters": _filters,
     "books": _books,
 }

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Final
 
-from services.ingest import backlog, deadletters
+from services.ingest import backlog, deadletters, pending
 from shared.books import COLUMNS
 
 _SCHEMA: Final = f"""
@@ -26,4 +26,4 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")  # COMMIT returns after the fsync: the promise rests on this
-    connection.executescript(_SCHEMA + deadletters.SCHEMA + backlog.SCHEMA)
+    connection.executescript(_SCHEMA + deadletters.SCHEMA + backlog.SCHEMA + pending.SCHEMA)

@@ -12,7 +12,7 @@ from services.ingest.group import Letter, refused_reading
 from services.ingest.outbox import Outbox
 from services.ingest.outboxfile import Completion
 from shared.health import Health
-from shared.readings import Reading, ReadingBatch
+from shared.readings import ReadingBatch
 from shared.timeseries.store import Refused, TimeSeriesStore
 
 _MAX_READINGS: Final = 5_000
@@ -38,8 +38,9 @@ class Writer:
         self._recent: deque[ReadingBatch] = deque()
         self._remembered = 0
         self._woken = asyncio.Event()
-        self._taken_seq = 0
-        self._own_from_seq = 0
+        # the outbox is open, and nothing of this life is in it yet
+        self._taken_seq = outbox.stored_seq
+        self._own_from_seq = outbox.last_seq + 1
 
     def take(self, batch: ReadingBatch) -> None:
         """A batch was committed. While the store is away only so many are remembered; the file has them all."""
@@ -52,8 +53,6 @@ class Writer:
 
     async def run(self) -> None:
         """Write until cancelled. Rows of an earlier run are announced again: realtime may have missed them."""
-        self._taken_seq = self._outbox.stored_seq
-        self._own_from_seq = self._outbox.last_seq + 1
         try:
             async with asyncio.TaskGroup() as writes:
                 await self._start_writes(writes)
@@ -72,9 +71,9 @@ class Writer:
 
     async def _carry(self, batches: Sequence[ReadingBatch], after: int) -> None:
         """Write until the store has answered; only then, and without an await between, the outbox may forget."""
-        readings = [reading for batch in batches for reading in batch.readings]
-        letters = await self._door.through(partial(self._write, batches, readings)) if readings else []
-        self._outbox.complete(Completion([batch.seq for batch in batches], len(readings), letters), after)
+        entries = sum(len(batch.readings) for batch in batches)
+        letters = await self._door.through(partial(self._write, batches)) if entries else []
+        self._outbox.complete(Completion([batch.seq for batch in batches], entries, letters), after)
         self._slots.release()
 
     async def _next(self) -> list[ReadingBatch]:
@@ -115,10 +114,11 @@ class Writer:
                 self._announcer.announce(batch)
         return batches
 
-    async def _write(self, batches: Sequence[ReadingBatch], readings: Sequence[Reading]) -> list[Letter]:
+    async def _write(self, batches: Sequence[ReadingBatch]) -> list[Letter]:
         """Letters for what the store refused; raises Unavailable."""
         try:
             await self._store.write(batches)
         except Refused as error:
+            readings = [reading for batch in batches for reading in batch.readings]
             return [refused_reading(readings[position], reason) for position, reason in error.refused]
         return []

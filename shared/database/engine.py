@@ -10,6 +10,8 @@ _JSON: Final[dict[str, Any]] = {
     "json_serializer": lambda value: orjson.dumps(value).decode(),
     "json_deserializer": orjson.loads,
 }
+# a server that doesn't answer must not hold up a start for a minute
+_QUICK: Final[dict[str, Any]] = {"connect_args": {"timeout": 5}}
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -18,7 +20,9 @@ def open_engine(url: str) -> AsyncEngine:
         engine = create_async_engine(url, pool_size=4, max_overflow=4, **_JSON)
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
         return engine
-    return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, pool_timeout=5, **_JSON)
+    return create_async_engine(
+        url, pool_size=10, max_overflow=10, pool_pre_ping=True, pool_timeout=5, **_JSON, **_QUICK
+    )
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

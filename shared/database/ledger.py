@@ -18,18 +18,22 @@ def push_letters(connection: Connection, rows: Sequence[dict[str, Any]]) -> None
     connection.execute(insert.on_conflict_do_update(index_elements=["source", "epoch", "letter"], set_=grown), rows)
 
 
-def push_books(connection: Connection, row: dict[str, Any]) -> None:
-    """The books of one (source, epoch), as they stand."""
+def push_books(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """The books of each (source, epoch), as they stand; every row has the same keys."""
+    if not rows:
+        return
     insert = insert_into(connection.dialect.name, ingest_books)
-    changed = {name: insert.excluded[name] for name in row if name not in {"source", "epoch"}}
-    connection.execute(insert.on_conflict_do_update(index_elements=["source", "epoch"], set_=changed), [row])
+    changed = {name: insert.excluded[name] for name in rows[0] if name not in {"source", "epoch"}}
+    connection.execute(insert.on_conflict_do_update(index_elements=["source", "epoch"], set_=changed), rows)
 
 
-def succeed(connection: Connection, source: str, before: str, epoch: str) -> None:
+def succeed(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """The file of `epoch` goes on from that of `before`: its letters keep their numbers, its books contain those."""
     letters, books = dead_letters.c, ingest_books.c
-    known = select(letters.letter).where(letters.source == source, letters.epoch == epoch)
-    mine = (letters.source == source, letters.epoch == before)
-    connection.execute(delete(dead_letters).where(*mine, letters.letter.in_(known)))
-    connection.execute(update(dead_letters).where(*mine).values(epoch=epoch))
-    connection.execute(delete(ingest_books).where(books.source == source, books.epoch == before))
+    for row in rows:
+        source, before, epoch = row["source"], row["before"], row["epoch"]
+        known = select(letters.letter).where(letters.source == source, letters.epoch == epoch)
+        mine = (letters.source == source, letters.epoch == before)
+        connection.execute(delete(dead_letters).where(*mine, letters.letter.in_(known)))
+        connection.execute(update(dead_letters).where(*mine).values(epoch=epoch))
+        connection.execute(delete(ingest_books).where(books.source == source, books.epoch == before))

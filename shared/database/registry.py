@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.database.tables import device_measurements, devices, users
-from shared.database.upsert import insert_missing
+from shared.database.tables import device_measurements, devices, profiles, users
+from shared.database.upsert import insert_into, insert_missing
+from shared.profiles import Profile, check_own_name
 
 
 async def ensure_local_admin(connection: AsyncConnection, now_ns: int) -> None:
@@ -22,6 +23,21 @@ async def known_devices(connection: AsyncConnection) -> list[tuple[str, int, str
         select(devices.c.device_id, devices.c.user_id, devices.c.profile, devices.c.disabled)
     )
     return [tuple(row) for row in rows]
+
+
+async def known_profiles(connection: AsyncConnection) -> list[tuple[str, Any]]:
+    """(name, document) of every profile that an operator has made, as it is written there."""
+    rows = await connection.execute(select(profiles.c.name, profiles.c.document))
+    return [tuple(row) for row in rows]
+
+
+async def save_profile(connection: AsyncConnection, profile: Profile, updated_ns: int) -> None:
+    """Make or change one; raises ValueError for the name of a built-in one."""
+    check_own_name(profile.name)
+    insert = insert_into(connection.dialect.name, profiles)
+    changed = {name: insert.excluded[name] for name in ("document", "updated_ns")}
+    row = {"name": profile.name, "document": profile.document, "updated_ns": updated_ns}
+    await connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=changed), [row])
 
 
 def add_devices(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

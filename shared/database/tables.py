@@ -60,6 +60,15 @@ devices = Table(
     Column("created_ns", BigInteger, nullable=False),
 )
 
+# Those that an operator has made; the built-in ones are code, and can't be replaced.
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("document", Json, nullable=False),  # a shared.profiles.Profile without its name
+    Column("updated_ns", BigInteger, nullable=False),
+)
+
 # A device's readings stay where they were written: every (measurement, owner) that it ever had.
 device_measurements = Table(
     "device_measurements",

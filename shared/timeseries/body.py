@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shared.readings import ReadingBatch
+from shared.readings import Reading, ReadingBatch
 from shared.timeseries.late import late_ranges
-from shared.timeseries.lineprotocol import late_line, lines_of
+from shared.timeseries.lineprotocol import late_line, lines_of, plain_lines
 
 
 class Body(NamedTuple):
-    """`unwritable`: (position over all batches, reason) of each reading that has no line."""
+    """`lines`: one or more in each. `unwritable`: (position over all batches, reason) of readings without a line."""
 
     lines: list[bytes]
     late: list[bytes]
@@ -21,10 +21,15 @@ def body_of(batches: Sequence[ReadingBatch]) -> Body:
     body = Body([], [], [])
     before = 0
     for batch in batches:
-        lines, unwritable = lines_of(batch.readings)
-        body.lines.extend(lines.values())
-        body.unwritable.extend((before + position, reason) for position, reason in unwritable)
-        written = [batch.readings[position] for position in lines] if unwritable else batch.readings
+        written: Sequence[Reading] = batch.readings
+        plain = plain_lines(written)
+        if plain is not None:  # nearly always
+            body.lines.append(plain)
+        else:
+            lines, unwritable = lines_of(written)
+            body.lines.extend(lines.values())
+            body.unwritable.extend((before + position, reason) for position, reason in unwritable)
+            written = [written[position] for position in lines] if unwritable else written
         body.late.extend(late_line(each, batch.committed_ns) for each in late_ranges(written, batch.committed_ns))
         before += len(batch.readings)
     return body

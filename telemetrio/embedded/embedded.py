@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from services.ingest.delivery import Intake
 from shared.listeners import listening_sockets
-from shared.topics import parse_device_topic
+from shared.topics import DEVICE_PREFIX, parse_device_topic
 from telemetrio.embedded.broker import DeviceBroker
 from telemetrio.embedded.frames import Publish
 
@@ -28,8 +28,8 @@ class BrokerStats:
     dropped: int
 
 
-def is_device_topic(topic: str) -> bool:
-    return parse_device_topic(topic) is not None
+def is_device_topic(topic: str, prefix: str = DEVICE_PREFIX) -> bool:
+    return parse_device_topic(topic, prefix) is not None
 
 
 class EmbeddedBroker:

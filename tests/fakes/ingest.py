@@ -39,6 +39,7 @@ class Single(NamedTuple):
 
     topic: str
     payload: bytes
+    received_ns: int
     repeated: bool
     ack: Callable[[], None]
 
@@ -46,7 +47,7 @@ class Single(NamedTuple):
 def singles(deliveries: Iterable[Delivery]) -> list[Single]:
     """Message by message, in order."""
     return [
-        Single(topic, payload, position in delivery.repeated, partial(delivery.ack, 1))
+        Single(topic, payload, delivery.received_ns, position in delivery.repeated, partial(delivery.ack, 1))
         for delivery in deliveries
         for position, (topic, payload) in enumerate(delivery.messages)
     ]

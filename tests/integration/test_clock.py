@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest.acceptor import Acceptor
+from services.ingest.delivery import Delivery
 from tests.fakes.ingest import registering, settings_in
 from tests.integration.subscriber_rig import published, running
 from tests.peers.mosquitto import OPEN, Mosquitto
@@ -35,7 +36,8 @@ async def test_an_hour_back_stops_no_timer_and_repeats_no_time(tmp_path: Path, m
             assert rig.subscriber.stats().connections == 1
             assert after[0].received_ns < before[0].received_ns
             acceptor = Acceptor(registering(), settings_in(tmp_path))
-            groups = [*acceptor.groups(before), *acceptor.groups(after)]
+            taken = [Delivery([(each.topic, each.payload)], each.received_ns, print) for each in (*before, *after)]
+            groups = list(acceptor.groups(taken))
             times = [reading.ts_ns for group in groups for reading in group.readings]
             assert len(times) == 3
             assert times == sorted(set(times))

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest import backlog, damage, filters, isolation, salvage, scan, soundness, tables
+from services.ingest import backlog, damage, filters, isolation, pending, salvage, scan, soundness, tables
+from services.ingest.delivery import Message
 from services.ingest.errors import OutboxFull
+from services.ingest.group import Group
 from services.ingest.lock import hold
 from services.ingest.outboxfile import SpoolRow
 from services.ingest.writer import Writer
@@ -260,6 +262,26 @@ def test_a_new_file_has_large_pages_and_gives_them_back(tmp_path: Path) -> None:
             tables.prepare(connection)
             assert settings_of(connection) == NEW
             assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+async def test_messages_that_wait_to_be_judged_go_on(tmp_path: Path) -> None:
+    """Each sound one is an entry of the spool still; one whose checksum doesn't hold is lost, and counted."""
+    bench = await opened(tmp_path / "data")
+    await bench.samples("d1", 1)
+    group = Group()
+    for number in range(3):
+        group.hold(Message(f"iot/devices/n{number}/data", b"{}", NOW))
+    await bench.outbox.commit(group, [])
+    assert bench.outbox.books["spooled"] == 4
+    await bench.outbox.read(lambda found: found.execute("UPDATE pending SET payload = x'5b5d' WHERE message = 2"))
+    await bench.outbox.close()
+    again = await opened(tmp_path / "data")
+    assert "1 entries are lost" in again.health["outbox_file"].detail
+    waiting = await again.outbox.read(lambda found: pending.oldest(found, 1_000))
+    assert [one.topic for one in waiting] == ["iot/devices/n0/data", "iot/devices/n2/data"]
+    assert (again.outbox.books["spooled"], again.outbox.books["dead_lettered"]) == (3, 1)
+    assert (await again.outbox.recount()).agrees
+    await again.outbox.close()
 
 
 async def test_a_log_that_is_cut_or_gone_begins_a_new_epoch(written: Written, tmp_path: Path) -> None:

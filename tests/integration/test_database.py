@@ -13,9 +13,10 @@ from shared.database.engine import open_engine
 from shared.database.latest import push_latest, push_status
 from shared.database.ledger import push_books, push_letters
 from shared.database.migrations.upgrade import upgrade
-from shared.database.registry import ensure_local_admin, known_devices
+from shared.database.registry import ensure_local_admin, known_devices, known_profiles, save_profile
 from shared.database.tables import dead_letters, device_status, devices, ingest_books, latest
 from shared.database.upsert import insert_missing
+from shared.profiles import KNEE, Metric, Profile, read_profile
 from tests.fakes.ingest import NOW, Bench, delivery
 from tests.integration.test_api_postgres import Cluster, cluster  # noqa: F401 - a fixture, asked for by its name
 
@@ -100,8 +101,8 @@ async def test_letters_and_books_are_there_once(engine: AsyncEngine) -> None:
     books = {"source": "s", "epoch": "e", "received": 1, "updated_ns": 1}
     for received in (1, 2):
         await push(engine, push_letters, [letter])
-        await push(engine, push_books, {**books, "received": received})
-    for nothing in (push_letters, push_latest, push_status):
+        await push(engine, push_books, [{**books, "received": received}])
+    for nothing in (push_letters, push_latest, push_status, push_books):
         await push(engine, nothing, [])
     (found,) = await rows_of(engine, dead_letters)
     assert (found.payload, found.paths) == (b"\x00\xff", [["a", "b"]])
@@ -136,6 +137,18 @@ async def test_everything_that_devices_may_send_can_be_told(engine: AsyncEngine,
     assert len(await rows_of(engine, dead_letters)) == 5
     assert len(bench.board) == 0
     await bench.outbox.close()
+
+
+async def test_a_profile_is_made_and_changed(engine: AsyncEngine) -> None:
+    """It is read as it was written last; the name of a built-in one is refused before anything is written."""
+    async with engine.begin() as connection:
+        for unit in ("bar", "kPa"):
+            boiler = Profile(name="boiler", measurement="boiler", metrics={"pressure": Metric(unit=unit)}, open=False)
+            await save_profile(connection, boiler, NOW)
+        with pytest.raises(ValueError, match="built in"):
+            await save_profile(connection, KNEE, NOW)
+        ((name, document),) = await known_profiles(connection)
+    assert read_profile(name, document) == boiler
 
 
 @pytest.mark.peer("postgres")

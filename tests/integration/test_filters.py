@@ -7,6 +7,7 @@ import pytest
 from services.ingest.__main__ import read_all
 from services.ingest.filters import OutboxFilters
 from services.ingest.outbox import Outbox
+from services.ingest.outboxfile import Completion
 from services.ingest.settings import IngestSettings
 from shared.health import Health
 from shared.process import ExitCode, Refusal
@@ -26,7 +27,8 @@ async def test_filters_are_remembered_across_a_restart(tmp_path: Path) -> None:
 def test_standing_says_how_far_everything_has_come(tmp_path: Path) -> None:
     """A heartbeat carries no readings, and is its own predecessor."""
     outbox = Outbox(IngestSettings(_env_file=None, data_dir=tmp_path), Health())
-    outbox.last_seq, outbox.stored_seq = 7, 5
+    outbox.last_seq = 7
+    outbox.complete(Completion([1, 2, 3, 4, 5], 5))
     batch = outbox.standing()
     assert (batch.seq, batch.prev, batch.stored_seq, list(batch.readings)) == (7, 7, 5, [])
 

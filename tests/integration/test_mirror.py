@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, Table, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.ingest import backlog
 from services.ingest import mirror as mirror_module
 from services.ingest.mirror import Mirror
+from services.ingest.telling import Refused
+from shared.database import registry as registry_queries
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
@@ -26,6 +29,7 @@ from shared.database.tables import (
     latest,
     users,
 )
+from shared.profiles import Metric, Profile
 from tests.fakes.ingest import NOW, Bench, delivery
 from tests.peers.waiting import eventually_async
 
@@ -214,9 +218,10 @@ async def test_what_changes_during_a_push_is_told_by_the_next_one(both: Both) ->
     await both.bench.commit(delivery("d1", {"a": 1, "ts": NOW}))
     original = both.mirror._write
 
-    def write(*given: Any) -> None:
-        original(*given)
+    def write(*given: Any) -> list[Refused]:
+        refused = original(*given)
         both.bench.board.take(2, group.readings, [], NOW)
+        return refused
 
     group = both.bench.group([delivery("d1", {"a": 2, "ts": NOW + 1})])
     both.mirror._write = write  # type: ignore[method-assign,assignment] # the commit ends in the middle of the push
@@ -310,3 +315,80 @@ async def test_a_file_that_goes_on_from_a_damaged_one_is_told_as_one(tmp_path: P
         await both.mirror.push()
         assert len(await both.rows(dead_letters)) == 2
         assert await both.bench.outbox.read(backlog.predecessors) == []
+
+
+async def test_a_change_while_the_registry_is_read_is_read_too(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who says so while an answer is under way may mean what that answer has just missed: it is asked once more."""
+    monkeypatch.setattr(mirror_module, "_EVERY_S", 0.01)
+    original, asked = registry_queries.known_devices, 0
+
+    async def ask(connection: AsyncConnection) -> list[tuple[str, int, str, bool]]:
+        nonlocal asked
+        asked += 1
+        rows = await original(connection)
+        if asked == 1:
+            await connection.rollback()
+            async with both.engine.begin() as other:
+                row = {"name": "k", "user_id": 1, "profile": "knee", "disabled": False, "created_ns": NOW}
+                await other.execute(insert(devices), {"device_id": "k1", **row})
+            both.mirror.refresh()
+        return rows
+
+    monkeypatch.setattr(registry_queries, "known_devices", ask)
+    both.mirror.refresh()
+    running = asyncio.create_task(both.mirror.run())
+
+    async def known() -> bool:
+        return both.bench.registry.find("k1") is not None
+
+    await eventually_async(known)
+    running.cancel()
+
+
+BOILER = Profile(name="boiler", measurement="boiler", metrics={"bar": Metric(maximum=9)}, open=False)
+
+
+async def made(both: Both, profile: str) -> None:
+    """A device with a profile that an operator has made."""
+    async with both.engine.begin() as connection:
+        await registry_queries.save_profile(connection, BOILER, NOW)
+        row = {"name": "b", "user_id": 1, "profile": profile, "disabled": False, "created_ns": NOW}
+        await connection.execute(insert(devices), {"device_id": "b1", **row})
+    await both.mirror._read_registry()
+
+
+async def test_a_profile_that_an_operator_made_is_judged_by_while_the_database_is_away(tmp_path: Path) -> None:
+    """Also after a restart: its copy is in the outbox's file."""
+    async with opened(tmp_path) as first:
+        await made(first, "boiler")
+        await first.bench.commit(delivery("b1", {"bar": 5, "else": 1}), delivery("b1", {"bar": 10}))
+        assert (first.bench.outbox.books["metrics_refused"], first.bench.outbox.books["dead_lettered"]) == (1, 1)
+    again = Bench(first.bench.settings.data_dir)
+    await again.outbox.open()
+    copy = Mirror(
+        again.outbox,
+        again.registry,
+        open_engine(f"sqlite+aiosqlite:///{tmp_path}/nowhere/x.db"),
+        again.health,
+    )
+    await copy.load()
+    known = again.registry.find("b1")
+    assert known is not None
+    assert known.profile == BOILER
+    await again.outbox.close()
+
+
+async def test_a_change_of_profile_keeps_the_old_measurement(both: Both) -> None:
+    """Where a device's readings lie is remembered for all of its profiles, so that queries find the old ones."""
+    await made(both, "open")
+    await both.bench.commit(delivery("b1", {"bar": 5, "ts": NOW}))
+    await both.mirror.push()
+    async with both.engine.begin() as connection:
+        await connection.execute(update(devices).values(profile="boiler"))
+    await both.mirror._read_registry()
+    await both.bench.commit(delivery("b1", {"bar": 6, "ts": NOW + 1}))
+    await both.mirror.push()
+    lie = [(row.device_id, row.measurement, row.user_id) for row in await both.rows(device_measurements)]
+    assert lie == [("b1", "boiler", 1), ("b1", "telemetry", 1)]
+    newest = await both.latest_of("b1")
+    assert (newest.measurement, newest.values) == ("boiler", {"bar": 6.0})

@@ -10,6 +10,7 @@ import pytest
 
 from services.ingest import outbox as outbox_module
 from services.ingest.assembly import Ingest, Surroundings, open_ingest
+from services.ingest.delivery import Delivery, Message
 from services.ingest.outboxfile import OutboxFile, Written
 from services.ingest.pipeline import Pipeline
 from shared.database.engine import open_engine
@@ -93,7 +94,7 @@ async def test_puback_leaves_only_after_the_commit(running: Running, monkeypatch
         running.send({"a": number}, ack)
         async with asyncio.timeout(5):
             await done.wait()
-    assert isinstance(getattr(running.ingest.parts[-1].run, "__self__", None), Pipeline)
+    assert isinstance(getattr(running.ingest.parts[3].run, "__self__", None), Pipeline)
     assert events[:8] == [
         *("committed", "acknowledged 0", "announced 1"),
         *("committed", "acknowledged 1", "announced 2"),
@@ -217,3 +218,23 @@ async def test_an_error_of_the_outbox_ends_the_process(running: Running, monkeyp
             await asyncio.shield(running._parts)
     assert acknowledged == []
     running._parts = asyncio.create_task(asyncio.sleep(0))
+
+
+async def test_a_notice_is_handed_over_in_its_place(running: Running) -> None:
+    """What came before it is on disk by then, and it is acknowledged after its handler, before what came after it."""
+    order: list[object] = []
+
+    async def handler(notice: Message) -> None:
+        order.append((notice.payload, running.ingest.outbox.books["received"]))
+
+    running.ingest.notices.on("telemetrio/control/ingest", handler)
+    running.send({"a": 1}, partial(order.append, "before"))
+    notice = Delivery([("telemetrio/control/ingest", b"do")], NOW, lambda _: order.append("notice"))
+    running.ingest.intake.offer(notice)
+    running.send({"a": 2}, partial(order.append, "after"))
+
+    async def all_three() -> bool:
+        return len(order) == 4
+
+    await eventually_async(all_three)
+    assert order == ["before", (b"do", 1), "notice", "after"]

@@ -24,6 +24,7 @@ PURE: Final = (
     "shared.timeseries.influxql",
     "shared.timeseries.late",
     "shared.timeseries.lineprotocol",
+    "services.ingest.ratelimit",
     "services.realtime.conflation",
     "services.realtime.cursor",
     "services.realtime.hub",

@@ -54,6 +54,15 @@ def test_what_names_no_broker_is_refused_with_the_mend(url: str) -> None:
         settings(url)
 
 
+@pytest.mark.parametrize("keepalive_s", [4, 601])
+def test_the_keepalive_is_neither_hasty_nor_endless(keepalive_s: int) -> None:
+    """5 s to 10 min; the clients of the library are told, too."""
+    with pytest.raises(ValidationError):
+        settings("mqtt://broker", mqtt_keepalive_s=keepalive_s)
+    assert aiomqtt_arguments(settings("mqtt://broker", mqtt_keepalive_s=5), "c")["keepalive"] == 5
+    assert settings("mqtt://broker").mqtt_keepalive_s == 30
+
+
 def test_a_password_is_never_printed() -> None:
     """Neither the settings nor the address show it, however they are printed."""
     given = settings("mqtt://ann:hunter2@broker")

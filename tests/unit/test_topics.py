@@ -5,7 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.identifiers import DEVICE_ID_PATTERN
-from shared.topics import DeviceTopic, data_topic, error_topic, parse_device_topic, status_topic
+from shared.topics import (
+    DeviceTopic,
+    check_prefix,
+    control_topic,
+    data_topic,
+    error_topic,
+    instance_topic,
+    live_topic,
+    parse_device_topic,
+    registry_topic,
+    status_topic,
+)
 
 device_ids = st.from_regex(DEVICE_ID_PATTERN, fullmatch=True)
 
@@ -47,3 +58,26 @@ def test_a_long_topic_is_parsed_like_a_short_one() -> None:
     """Only the short ones are remembered."""
     prefix = "p/" * 200 + "q"
     assert parse_device_topic(data_topic("d1", prefix), prefix) == DeviceTopic("d1", "data", "d1")
+
+
+def test_what_services_say_is_on_topics_of_their_own() -> None:
+    """No device's topic is one of them."""
+    topics = [live_topic("w1"), instance_topic("w1"), control_topic("w1"), registry_topic()]
+    assert topics == ["telemetrio/live/w1", "telemetrio/ingest/w1", "telemetrio/control/w1", "telemetrio/registry"]
+    assert [parse_device_topic(topic) for topic in topics] == [None] * 4
+
+
+@pytest.mark.parametrize("prefix", ["iot/devices", "plant/7", "a", "Werk-4", "x" * 128])
+def test_a_prefix_may_be_any_plain_topic(prefix: str) -> None:
+    """It is taken as it is."""
+    assert check_prefix(prefix) == prefix
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["", "/", "/a", "a/", "a//b", "a/+", "#", "a b", "a\x00", "$SYS/a", "telemetrio", "telemetrio/live", "x" * 129],
+)
+def test_a_prefix_that_can_be_no_devices_is_refused_with_the_mend(prefix: str) -> None:
+    """Wildcards, empty levels, the services' own tree."""
+    with pytest.raises(ValueError, match="write it like iot/devices"):
+        check_prefix(prefix)

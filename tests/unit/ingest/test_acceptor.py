@@ -78,6 +78,13 @@ def test_topics_that_are_no_devices_are_counted_and_dropped() -> None:
     assert len(group.acks) == 1
 
 
+def test_the_prefix_of_devices_topics_is_the_settings_word() -> None:
+    """What lies under another one is nobody's."""
+    topics = ("plant/7/ours/data", "iot/devices/theirs/data")
+    group = accepted(*(Delivery([(topic, b'{"a": 1}')], NOW, print) for topic in topics), device_prefix="plant/7")
+    assert ([each.device_id for each in group.readings], group.counts["ignored"]) == (["ours"], 1)
+
+
 @pytest.mark.parametrize("level", ["a b", "-a", "a" * 129, "nul\x00"])
 def test_a_bad_device_id_is_nobodys_letter(level: str) -> None:
     """An admin's business; every database can hold it."""
@@ -88,9 +95,23 @@ def test_a_bad_device_id_is_nobodys_letter(level: str) -> None:
 
 def test_an_unknown_device_is_refused_where_the_settings_say_so() -> None:
     """With its id, so that somebody can add it."""
-    group = accepted(delivery("d1", {"a": 1}), registry=Registry("refuse", DEFAULT_PROFILE))
+    registry = Registry("refuse", DEFAULT_PROFILE)
+    registry.replace([])
+    group = accepted(delivery("d1", {"a": 1}), registry=registry)
     assert codes(group) == [("message", "unknown_device", "d1", None, 1)]
     assert group.registered == []
+
+
+def test_an_unknown_device_is_not_judged_before_the_registry_was_read() -> None:
+    """Only the copy was asked: its message is kept as one entry, and those of known devices go on."""
+    registry = Registry("refuse", DEFAULT_PROFILE)
+    registry.learn([("known", 1, "open", False)])
+    deliveries = [delivery("new", b"whatever"), delivery("known", {"a": 1}), delivery("new", b"online", kind="status")]
+    group = accepted(*deliveries, registry=registry)
+    assert group.held == [deliveries[0].one, deliveries[2].one]
+    assert ([each.device_id for each in group.readings], group.status, group.letters) == (["known"], [], [])
+    assert (group.counts["received"], group.counts["spooled"], group.counts["messages"]) == (3, 3, 3)
+    assert not registry.certain
 
 
 def test_a_disabled_device_is_refused_for_its_owner() -> None:
@@ -99,6 +120,24 @@ def test_a_disabled_device_is_refused_for_its_owner() -> None:
     registry.learn([("d1", 7, "open", True)])
     group = accepted(delivery("d1", {"a": 1}), delivery("d1", b"online", kind="status"), registry=registry)
     assert codes(group) == [("message", "device_disabled", "d1", 7, 1)] * 2
+
+
+def test_what_a_device_says_beyond_its_rate_is_only_counted() -> None:
+    """Its data and its status, one entry each, for its owner; it alone, and never a disabled one's other reason."""
+    registry = registering()
+    registry.learn([("flood", 7, "open", False), ("gone", 7, "open", True)])
+    flood = [delivery("flood", {"a": number}, received_ns=NOW + number) for number in range(4)]
+    status = delivery("flood", b"online", kind="status")
+    rate = {"device_messages_per_s": 1, "device_burst": 2}
+    group = accepted(*flood, status, delivery("calm", {"a": 1}), delivery("gone", {"a": 1}), registry=registry, **rate)
+    assert [each.values for each in group.readings] == [{"a": 0.0}, {"a": 1.0}, {"a": 1.0}]
+    assert codes(group) == [
+        *([("shed", "rate_limited", "flood", 7, 1)] * 3),
+        ("message", "device_disabled", "gone", 7, 1),
+    ]
+    assert group.status == []
+    assert (group.counts["received"], group.counts["spooled"], group.counts["dead_lettered"]) == (7, 3, 4)
+    assert group.counts["messages"] == 7
 
 
 def test_another_owners_device_keeps_its_owner_and_profile() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from services.ingest.deadletters import MAX_LETTERS_PER_DEVICE, Quota, Usage
 from services.ingest.delivery import Message
-from services.ingest.group import Group, Letter
+from services.ingest.group import Group, Letter, shed_message
 from services.ingest.latest import Checkpoint
 from services.ingest.outboxfile import Completion, OutboxFile
 from shared.values import Flaw
@@ -116,3 +116,21 @@ def test_a_shed_row_tells_again_when_it_has_grown(file: OutboxFile) -> None:
             "INSERT INTO dead SELECT 99, 0, kind, code, detail, device_id, user_id, topic, received_ns, entries, "
             "payload, size, sha256, paths FROM dead"
         )
+
+
+def test_messages_over_a_rate_are_one_row_that_grows(file: OutboxFile) -> None:
+    """Number, first and last time of a device; within its quota of whole letters, and without touching that."""
+    for start in (100, 50):  # the clock may jump back: the last time doesn't
+        letters = [shed_message(message(start + number), ("d", 1)) for number in range(5)]
+        file.write(group(*letters, letter()), (), (), None)
+        assert file.recount().agrees
+    assert [row for row in rows(file) if row[1] == "shed"] == [("d", "shed", "rate_limited", 10, 0)]
+    question = "SELECT detail, received_ns FROM dead WHERE kind = 'shed'"
+    detail, received_ns = file.connection.execute(question).fetchone()
+    assert detail.endswith("the first at 1970-01-01T00:00:00.000000100Z")
+    assert received_ns == 104
+    assert len([row for row in rows(file) if row[1] == "message"]) == 2
+
+
+def message(received_ns: int) -> Message:
+    return Message("iot/devices/d/data", b"x" * 1_000, received_ns)

@@ -1,9 +1,12 @@
 """The registry: who a device is, also in the moments when two sides know different things."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from services.ingest.backlog import ProfileRow, RegistryRow
 from services.ingest.registry import LOCAL_ADMIN, Registry
-from shared.profiles import DEFAULT_PROFILE, KNEE, OPEN
+from shared.profiles import DEFAULT_PROFILE, KNEE, OPEN, Profile
 from tests.fakes.ingest import registering
 
 
@@ -57,3 +60,35 @@ def test_a_device_with_a_profile_of_another_version_keeps_its_owner() -> None:
     found = registry.find("d1")
     assert found is not None
     assert (found.user_id, found.profile) == (9, OPEN)
+
+
+BOILER = ("boiler", {"measurement": "boiler", "metrics": {"bar": {"unit": "bar"}}, "open": False})
+
+
+def test_a_profile_that_an_operator_made_is_what_its_devices_are_judged_by() -> None:
+    """From when it is told, with its next change, and until it is gone."""
+    registry = registering()
+    rows = [("d1", 9, "boiler", False)]
+    assert profile_of(registry, rows) == OPEN
+    assert profile_of(registry, rows, BOILER).measurement == "boiler"
+    assert profile_of(registry, rows, ("boiler", {"measurement": "kettle"})).measurement == "kettle"
+    assert profile_of(registry, rows) == OPEN
+
+
+def test_a_built_in_profile_is_what_it_is() -> None:
+    """Whatever a table says of it."""
+    assert profile_of(registering(), [("d1", 9, "knee", False)], ("knee", {"measurement": "elbow"})) == KNEE
+
+
+def test_a_profile_that_nobody_can_read_costs_only_its_own_devices() -> None:
+    """They are taken for open ones, and the others are judged as ever."""
+    registry = registering()
+    assert profile_of(registry, [("d1", 9, "broken", False)], ("broken", {"measurement": 5}), BOILER) == OPEN
+    assert profile_of(registry, [("d1", 9, "boiler", False)], ("broken", []), BOILER).name == "boiler"
+
+
+def profile_of(registry: Registry, rows: Sequence[RegistryRow], *profiles: ProfileRow) -> Profile:
+    registry.replace(rows, profiles)
+    found = registry.find("d1")
+    assert found is not None
+    return found.profile
