@@ -58,7 +58,8 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     stack.push_async_callback(outbox.settle)  # runs before the last push, so that people see the books as they ended
     intake, notices = Intake(), Notices()
     watch_intake(instruments.registry, intake)
-    writer = Writer(outbox, MeasuredStore(around.store, instruments), around.announcer, around.health)
+    store = MeasuredStore(around.store, instruments)
+    writer = Writer(outbox, store, around.announcer, around.health)
     adjournment = Adjournment(outbox, registry, settings, around.health)
     await adjournment.load()
     acceptor = Acceptor(registry, settings)

@@ -5,6 +5,7 @@ import time
 from collections import Counter as Tallied
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
@@ -16,13 +17,15 @@ from services.ingest.live import LiveAnnouncer
 from services.ingest.outbox import Outbox
 from services.ingest.outboxfile import Completion
 from services.ingest.settings import IngestSettings
-from services.ingest.stages import in_steps, seconds
+from services.ingest.stages import counted, in_steps, seconds
 from services.ingest.subscriber import Subscriber
 from shared.books import COLUMNS
 from shared.health import Health
 from shared.metrics import SECONDS, SIZES, Figure, Figures, watch_health
 from shared.readings import ReadingBatch
 from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, TimeSeriesStore
+
+T = TypeVar("T")
 
 _BESIDE = {
     "messages": "Messages with data or that made no sense, repeats left out.",
@@ -125,6 +128,9 @@ class MeasuredOutbox(Outbox):
     async def change(self, statements: Callable[[sqlite3.Connection], None]) -> None:
         await super().change(statements)
         self._instruments.transactions.labels("change").inc()
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        return await super()._call(counted("commit")(work))
 
     async def look(self) -> None:
         """Read what only the file knows; for the figures that are asked for next."""

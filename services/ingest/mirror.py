@@ -203,7 +203,7 @@ class Mirror:
                 Part("device_measurements", registry_queries.add_measurements, lie),
                 Part("latest", latest_queries.push_latest, latest),
                 Part("device_status", latest_queries.push_status, status),
-                Part("predecessors", ledger.succeed, [{**whose, "before": each} for each in self._predecessors]),
+                Part("predecessors", ledger.succeed, [{**whose, "before": epoch} for epoch in self._predecessors]),
                 Part("dead_letters", ledger.push_letters, [self._letter_row(*each) for each in letters]),
                 Part("ingest_books", ledger.push_books, [{**whose, **books, "updated_ns": now_ns}]),
             ],

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import takewhile
 from typing import Final, TypeVar
 
 import structlog
@@ -21,10 +20,9 @@ from services.ingest.books import Moves, Recount
 from services.ingest.errors import OutboxFull, RowDamaged
 from services.ingest.group import Group
 from services.ingest.latest import Checkpoint, LatestBoard
-from services.ingest.outboxfile import Completion, OutboxFile, SpoolRow, Written, transaction
+from services.ingest.outboxfile import Completion, OutboxFile, SpoolRow, Written, riding, transaction
 from services.ingest.progress import Progress
 from services.ingest.settings import IngestSettings
-from services.ingest.stages import counted
 from services.ingest.thread import OneThread
 from shared.health import Health
 from shared.readings import ReadingBatch
@@ -102,17 +100,12 @@ class Outbox:
         full = self._shortage()
         if full is not None:
             raise OutboxFull(full)
-        riding = self._riding(checkpoint)
-        written = self._ballast.room_for(partial(self._file.write, group, registered, riding, checkpoint))
-        del self._completions[: len(riding)]
+        going = riding(self._completions, checkpoint)
+        written = self._ballast.room_for(partial(self._file.write, group, registered, going, checkpoint))
+        del self._completions[: len(going)]
         self.books, self._used = written.books, written.used_bytes
         self.last_seq = written.seq or self.last_seq
         return written
-
-    def _riding(self, checkpoint: Checkpoint | None) -> list[Completion]:
-        """Completions of rows of which the checkpoint speaks; the others stay, and so do their rows."""
-        last = -1 if checkpoint is None else checkpoint.seq
-        return list(takewhile(lambda completion: max(completion.seqs) <= last, list(self._completions)))
 
     def _shortage(self) -> str | None:
         if self._used >= self._bound:
@@ -188,12 +181,12 @@ class Outbox:
         self._note(checkpoint)
 
     def _flush(self, checkpoint: Checkpoint) -> None:
-        riding = self._riding(checkpoint)
+        going = riding(self._completions, checkpoint)
         try:
-            self.books = self._ballast.room_for(partial(self._file.flush, riding, checkpoint))
+            self.books = self._ballast.room_for(partial(self._file.flush, going, checkpoint))
         except OutboxFull:  # now that the ballast has made room for it
-            self.books = self._ballast.room_for(partial(self._file.flush, riding, checkpoint))
-        del self._completions[: len(riding)]
+            self.books = self._ballast.room_for(partial(self._file.flush, going, checkpoint))
+        del self._completions[: len(going)]
 
     def _vacuum(self) -> bool:
         return self._ballast.room_for(self._file.vacuum)
@@ -213,9 +206,6 @@ class Outbox:
             self.books = self._ballast.room_for(partial(self._file.isolate, seq))
         except OutboxFull:
             time.sleep(_LOOK_FOR_ROOM_S)  # it is found again, and the ballast may have made room by then
-
-    async def _call(self, work: Callable[[], T]) -> T:
-        return await self._thread.call(counted("commit")(work))
 
     async def recount(self) -> Recount:
         return await self._call(self._file.recount)
@@ -248,3 +238,6 @@ class Outbox:
         finally:
             await self._call(self._file.close)
             self._thread.close()
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        return await self._thread.call(work)

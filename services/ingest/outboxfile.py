@@ -8,6 +8,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -96,10 +97,7 @@ class OutboxFile:
         self._books: Moves = Counter()
 
     def open(self) -> Opened:
-        """Mend a damaged file first: `isolated` says so.
-
-        Raise Refusal when another process has it, OutboxFull when the disk refuses, OutboxDamaged when all that fails.
-        """
+        """Mend a damaged file first: `isolated` says so. Raise Refusal for another's, OutboxFull, OutboxDamaged."""
         self._lock = hold(self._path.with_suffix(".lock"))
         try:
             self.isolated = mend(self._path, prepare)
@@ -238,6 +236,13 @@ class OutboxFile:
     def close(self) -> None:
         self.connection.close()
         os.close(self._lock)
+
+
+def riding(completions: Sequence[Completion], checkpoint: Checkpoint | None) -> list[Completion]:
+    """Those of rows of which the checkpoint speaks; the others stay, and so do their rows."""
+    if checkpoint is None:
+        return []
+    return list(takewhile(lambda completion: max(completion.seqs) <= checkpoint.seq, list(completions)))
 
 
 def _refused(completions: Sequence[Completion]) -> list[Letter]:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from services.ingest import pending
 from shared.books import COLUMNS
 from shared.identifiers import is_device_id
 from shared.readings import DeviceStatus, Reading, decode_readings
@@ -102,16 +103,16 @@ def _dead(row: Row) -> bool:
     return digest and 0 <= row["entries"] < _MOST and _json(row["paths"], list)
 
 
-def _pending(row: Row) -> bool:
-    return bool(zlib.crc32(row["payload"], zlib.crc32(row["topic"].encode())) == row["crc"])
-
-
 def _dirty(row: Row) -> bool:
     return _registry(row) and _json(row["values"], dict)
 
 
 def _registry(row: Row) -> bool:
     return is_device_id(row["device_id"]) is not None and row["user_id"] > 0
+
+
+def _pending(row: Row) -> bool:
+    return pending.holds(row["crc"], row["topic"], row["payload"])
 
 
 def _profiles(row: Row) -> bool:
@@ -135,9 +136,9 @@ def _json(text: bytes, kind: type) -> bool:
 
 _RULES: Final[dict[str, Callable[[Row], bool]]] = {
     "dead": _dead,
-    "pending": _pending,
     "dirty": _dirty,
     "registry": _registry,
+    "pending": _pending,
     "profiles": _profiles,
     "filters": _filters,
     "books": _books,
