@@ -96,16 +96,21 @@ def bench_up(*, messages: int, connections: int, seconds: float) -> None:
 @click.option("--devices", type=click.IntRange(1, 100_000), default=1_000, show_default=True)
 @click.option("--connections", type=click.IntRange(1, 500), default=50, show_default=True)
 @click.option("--store", type=click.Choice(["influxdb", "sqlite"]), default="influxdb", show_default=True)
-def bench_ingest(**plan: Any) -> None:
+@click.option("--curve", is_flag=True, help="One run each for 100 to 100,000 devices.")
+def bench_ingest(*, curve: bool, **plan: Any) -> None:
     """Of a worker between Mosquitto and a store: CPU per message, fsynced, booked, announced and stored."""
     import asyncio  # noqa: PLC0415
 
     from rich.console import Console  # noqa: PLC0415
 
     from telemetrio.bench import show  # noqa: PLC0415
-    from telemetrio.bench_ingest import Plan, bench_ingest  # noqa: PLC0415
+    from telemetrio.bench_ingest import Plan, bench_curve, bench_ingest  # noqa: PLC0415
 
-    show(asyncio.run(bench_ingest(Plan(**plan), Console(stderr=True))), Console())
+    given, progress = Plan(**plan), Console(stderr=True)
+    show(
+        asyncio.run(bench_curve(given, progress)) if curve else asyncio.run(bench_ingest(given, progress)).figures,
+        Console(),
+    )
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ import time
 import urllib.error
 import urllib.request
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -23,6 +22,7 @@ import orjson
 from rich.console import Console
 
 from shared.process import ExitCode, Refusal
+from telemetrio.account import STAGES, Account, read_account
 from telemetrio.bench import Figure, Usage, load, usage
 from telemetrio.load import Job
 
@@ -44,6 +44,8 @@ level = "error"
 """
 _DATABASE: Final = "telemetrio"
 _WITHIN_S: Final = 300.0
+_CURVE: Final = (100, 1_000, 10_000, 100_000)
+_GOALS: Final = {1_000: "9.6 µs", 100_000: "25 µs"}
 
 
 class Plan(NamedTuple):
@@ -55,7 +57,7 @@ class Plan(NamedTuple):
     store: str
 
 
-async def bench_ingest(plan: Plan, console: Console) -> Sequence[Figure]:
+async def bench_ingest(plan: Plan, console: Console) -> "Measured":
     """Raises Refusal when Mosquitto or InfluxDB isn't installed."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="telemetrio-bench-")))
@@ -75,20 +77,48 @@ async def bench_ingest(plan: Plan, console: Console) -> Sequence[Figure]:
         console.print("warming up …")
         await _run(plan._replace(messages=max(2_000, plan.devices)), broker_port, health_port)
         console.print(f"{plan.messages} messages of {plan.devices} devices …")
-        before, begun = usage(worker.pid), time.monotonic()
+        url = f"http://127.0.0.1:{health_port}"
+        account, before, begun = read_account(url), usage(worker.pid), time.monotonic()
         await _run(plan, broker_port, health_port)
-        seconds = time.monotonic() - begun
-        return _figures(plan, seconds, before, usage(worker.pid))
+        seconds, after = time.monotonic() - begun, usage(worker.pid)
+        return Measured(plan, seconds, after.cpu_s - before.cpu_s, after, read_account(url).since(account))
 
 
-def _figures(plan: Plan, seconds: float, before: Usage, after: Usage) -> list[Figure]:
-    cpu_us = (after.cpu_s - before.cpu_s) / plan.messages * 1e6
-    return [
-        Figure("ingest CPU per message", f"{cpu_us:.1f} µs", "9.6 µs"),
-        Figure("messages a second, stored", f"{plan.messages / seconds:,.0f}"),
-        Figure("memory now, at most", f"{after.resident_mb:.0f} MB, {after.peak_mb:.0f} MB", "150 MB"),
-        Figure("store", plan.store),
-    ]
+class Measured(NamedTuple):
+    """What one run has cost the worker: wall and CPU in seconds, its memory then, and its own account."""
+
+    plan: Plan
+    seconds: float
+    cpu_s: float
+    usage: Usage
+    account: Account
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The report: all of it for each message, then by stage."""
+        account, each = self.account, 1e6 / self.plan.messages
+        rest_s = self.cpu_s - sum(account.cpu_s.values())
+        stages = [*((stage, account.cpu_s.get(stage, 0.0)) for stage in STAGES), ("everything else", rest_s)]
+        return [
+            Figure("ingest CPU per message", f"{self.cpu_s * each:.1f} µs", "9.6 µs"),
+            Figure("messages a second, stored", f"{self.plan.messages / self.seconds:,.0f}"),
+            Figure("memory now, at most", f"{self.usage.resident_mb:.0f} MB, {self.usage.peak_mb:.0f} MB", "150 MB"),
+            *(Figure(f"  of the CPU: {stage}", f"{spent_s * each:.1f} µs") for stage, spent_s in stages),
+            Figure("commits, fsyncs", f"{account.commits:,.0f}, {account.transactions:,.0f}"),
+            Figure("writes to the store", f"{account.writes:,.0f}"),
+            Figure("store", self.plan.store),
+        ]
+
+
+async def bench_curve(plan: Plan, console: Console) -> list[Figure]:
+    """How the cost of a message grows with the number of devices: the same run for each, on empty servers."""
+    figures = []
+    for devices in _CURVE:
+        measured = await bench_ingest(plan._replace(devices=devices), console)
+        cpu_us = measured.cpu_s / plan.messages * 1e6
+        told = f"{cpu_us:.1f} µs, {plan.messages / measured.seconds:,.0f}/s, {measured.usage.peak_mb:.0f} MB"
+        figures.append(Figure(f"{devices:,} devices", told, _GOALS.get(devices, "")))
+    return figures
 
 
 async def _run(plan: Plan, broker_port: int, health_port: int) -> None:

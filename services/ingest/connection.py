@@ -20,7 +20,6 @@ from services.ingest.wire import Violation, read_packets
 _MAX_HELD_BYTES: Final = 8 * 1024 * 1024
 _EXACTLY_ONCE: Final = QoS.EXACTLY_ONCE
 _CLOSE_S: Final = 1.0
-# No device's topic, so that it leaves no reading; on its way it keeps its place behind the message that it repeats.
 
 A = TypeVar("A", bound=Packet)
 

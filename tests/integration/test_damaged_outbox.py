@@ -486,7 +486,8 @@ async def test_tables_of_another_version_go_on_too(written: Written, tmp_path: P
     data[(root - 1) * size : root * size] = bytes(size)
     path.write_bytes(data)
     bench = await opened(tmp_path / "data")
-    assert await bench.outbox.read(lambda found: found.execute("SELECT count(*) FROM of_tomorrow").fetchone()) == (2_000,)
+    kept = await bench.outbox.read(lambda found: found.execute("SELECT count(*) FROM of_tomorrow").fetchone())
+    assert kept == (2_000,)
     assert await bench.outbox.read(backlog.latest) == {}
     assert len((await bench.outbox.read(backlog.registry)).devices) == 20
     assert len(await all_rows(bench)) == ROWS

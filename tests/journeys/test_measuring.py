@@ -6,8 +6,9 @@ import sys
 import pytest
 from rich.console import Console
 
+from telemetrio.account import Account
 from telemetrio.bench import bench_up, usage
-from telemetrio.bench_ingest import Plan, bench_ingest
+from telemetrio.bench_ingest import Plan, bench_curve, bench_ingest
 from tests.peers.system import System
 
 
@@ -54,5 +55,27 @@ def test_usage_is_the_operating_systems_own_account(shared_system: System) -> No
 @pytest.mark.parametrize("store", ["sqlite", pytest.param("influxdb", marks=pytest.mark.peer("influxd"))])
 async def test_bench_ingest_measures_a_worker_between_real_servers(store: str) -> None:
     """A small run: every message is stored before it ends, and the figures are there."""
-    figures = await bench_ingest(Plan(2_000, devices=50, connections=5, store=store), Console(quiet=True))
-    assert [figure.name for figure in figures][:2] == ["ingest CPU per message", "messages a second, stored"]
+    measured = await bench_ingest(Plan(2_000, devices=50, connections=5, store=store), Console(quiet=True))
+    shown = {figure.name.strip(): figure.value for figure in measured.figures}
+    assert float(shown["ingest CPU per message"].split()[0]) > 0
+    assert {f"of the CPU: {stage}" for stage in ("receive", "judge", "commit", "write", "everything else")} <= set(
+        shown
+    )
+    assert 0 < measured.account.commits <= measured.account.transactions
+    assert measured.account.writes > 0
+    assert sum(measured.account.cpu_s.values()) <= measured.cpu_s + 0.02  # the operating system counts in ticks
+
+
+@pytest.mark.peer("mosquitto")
+async def test_the_curve_is_one_run_for_each_number_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each on servers of its own, each told with its number."""
+    monkeypatch.setattr("telemetrio.bench_ingest._CURVE", (10, 20))
+    figures = await bench_curve(Plan(1_000, devices=0, connections=5, store="sqlite"), Console(quiet=True))
+    assert [figure.name for figure in figures] == ["10 devices", "20 devices"]
+
+
+def test_an_account_is_the_difference_of_two() -> None:
+    """What a stage had spent before a run isn't part of it."""
+    before = Account({"judge": 1.0}, commits=2, transactions=3, writes=4)
+    after = Account({"judge": 1.5, "write": 2.0}, commits=12, transactions=23, writes=34)
+    assert after.since(before) == Account({"judge": 0.5, "write": 2.0}, commits=10, transactions=20, writes=30)
