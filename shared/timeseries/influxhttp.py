@@ -85,8 +85,14 @@ class InfluxHttp:
         return answer
 
     async def _find_write_path(self) -> str:
-        """`/api/v2/write`, unless the server says that it is older than 1.8."""
+        """`/api/v2/write`, unless the server says that it is older than 1.8; raises Unavailable while it says neither.
+
+        A guess would be asked of a server that has no such path, and its 404 be taken for a missing bucket.
+        """
         response = await self._send("GET", "/ping", {})
+        if response.status not in (200, 204):
+            answer = _answer(response)
+            raise outage(answer._replace(reason=f"to /ping: {answer.reason}"))
         said = _version(response.headers.get("X-Influxdb-Version", ""))
         return _WRITE_V1 if said and (int(said[1]), int(said[2])) < (1, 8) else _WRITE_V2
 
@@ -105,9 +111,7 @@ class InfluxHttp:
 
     async def _call(self, method: str, path: str, query: dict[str, str], **given: Any) -> tuple[Answer, bytes]:
         response = await self._send(method, path, query, **given)
-        data: bytes = response.body
-        wait_s = seconds(response.headers.get("Retry-After"), time.time())
-        return Answer(response.status, "" if response.status == 204 else reason_of(data), wait_s), data
+        return _answer(response), response.body
 
     async def _send(self, method: str, path: str, query: dict[str, str], **given: Any) -> "_Response":
         """One request, its answer read to the end; raises Unavailable when there is none."""
@@ -142,6 +146,11 @@ class _Response(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+def _answer(response: _Response) -> Answer:
+    wait_s = seconds(response.headers.get("Retry-After"), time.time())
+    return Answer(response.status, "" if response.status == 204 else reason_of(response.body), wait_s)
 
 
 def reason_of(data: bytes) -> str:

@@ -42,6 +42,7 @@ class FakeInflux:
         self.types: dict[tuple[str, str], str] = {}
         self.faults: list[Fault] = []
         self.fault: Fault | None = None
+        self.ping_fault: Fault | None = None
         self.query_fault: Fault | None = None
         self.refuse: Callable[[Point], bool] = lambda _: False
         self.max_bytes = 2**30
@@ -68,8 +69,10 @@ class FakeInflux:
         finally:
             await runner.cleanup()
 
-    async def _ping(self, _: web.Request) -> web.Response:
+    async def _ping(self, request: web.Request) -> web.StreamResponse:
         self.pings += 1
+        if self.ping_fault is not None:
+            return await self.ping_fault(self, request, b"")
         prefix = "v" if self.version.startswith("2") else ""
         return web.Response(status=204, headers={"X-Influxdb-Version": prefix + self.version})
 
