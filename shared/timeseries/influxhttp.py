@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -27,12 +28,16 @@ _version: Final = re.compile(r"v?(\d+)\.(\d+)").match
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to write. On 1.x the token is `user:password` or empty, `org` is not used, `bucket` is the database."""
+    """Where to write. On 1.x the token is `user:password` or empty, `org` is not used, `bucket` is the database.
+
+    `ca_file`: who may sign the server's certificate; None: whom the system trusts.
+    """
 
     url: str
     token: str = field(repr=False)
     org: str
     bucket: str
+    ca_file: Path | None = None
 
 
 class Answer(NamedTuple):
@@ -123,6 +128,9 @@ class InfluxHttp:
                 return _Response(response.status, response.headers, await response.read())
         except TimeoutError as error:
             raise Unavailable(f"InfluxDB did not answer within {self._timeout_s:g} s") from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            said = f"InfluxDB's certificate is not trusted: {error.certificate_error}"
+            raise Unavailable(f"{said}; TELEMETRIO_INFLUXDB_CA_FILE names who may sign it") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unavailable(f"InfluxDB can't be reached: {error!r}"[:_REASON_LENGTH]) from error
 
@@ -131,8 +139,9 @@ class InfluxHttp:
         if self._client is None:
             limits = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=min(5.0, self._timeout_s))
             target = self._target
+            trusted = None if target.ca_file is None else str(target.ca_file)
             self._client = InfluxDBClientAsync(
-                target.url, target.token, target.org, timeout=limits, allow_redirects=False
+                target.url, target.token, target.org, timeout=limits, allow_redirects=False, ssl_ca_cert=trusted
             )
         return self._client
 

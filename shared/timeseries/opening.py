@@ -12,8 +12,15 @@ async def open_store(settings: StoreSettings) -> TimeSeriesStore:
         from shared.timeseries.influx import InfluxStore  # noqa: PLC0415 - see above
         from shared.timeseries.influxhttp import Target  # noqa: PLC0415 - see above
 
-        target = Target(settings.influxdb_url, settings.token, settings.influxdb_org, settings.influxdb_bucket)
-        return InfluxStore(target)
+        return InfluxStore(
+            Target(
+                settings.influxdb_url,
+                settings.token,
+                settings.influxdb_org,
+                settings.influxdb_bucket,
+                settings.influxdb_ca_file,
+            )
+        )
     store = SqliteStore(settings.data_dir / "readings.db")
     await store.open()
     return store

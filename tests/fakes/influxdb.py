@@ -1,6 +1,7 @@
 """An InfluxDB 2.7 or 3.x on a real socket: the answers recorded from them, and the wrong ones on demand."""
 
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -53,7 +54,7 @@ class FakeInflux:
         self.url = ""
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["FakeInflux"]:
+    async def running(self, tls: ssl.SSLContext | None = None) -> AsyncIterator["FakeInflux"]:
         app = web.Application(client_max_size=2**30)
         app.router.add_get("/ping", self._ping)
         app.router.add_post("/api/v2/write", self._write)
@@ -61,9 +62,9 @@ class FakeInflux:
         app.router.add_post("/query", self._query)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
         try:
             yield self
         finally:

@@ -10,6 +10,7 @@ from shared.timeseries.influx import InfluxStore
 from shared.timeseries.opening import open_store
 from shared.timeseries.settings import StoreSettings
 from shared.timeseries.sqlite import SqliteStore
+from tests.peers.certificates import authority
 
 SEEDS = ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG", "INFLUXDB_BUCKET")
 
@@ -69,6 +70,27 @@ def test_a_file_that_is_not_there_is_found_at_once(monkeypatch: pytest.MonkeyPat
     """Not by the first write."""
     monkeypatch.setenv("TELEMETRIO_INFLUXDB_TOKEN_FILE", "nowhere")
     assert refusal().startswith("TELEMETRIO_INFLUXDB_TOKEN_FILE: nowhere can't be read")
+
+
+def test_an_authority_must_hold_a_certificate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file that isn't there, or is something else, or that plain http would never look at, is found at once."""
+    file = tmp_path / "ca.pem"
+    monkeypatch.setenv("TELEMETRIO_INFLUXDB_URL", "https://localhost:8086")
+    monkeypatch.setenv("TELEMETRIO_INFLUXDB_CA_FILE", str(file))
+    assert refusal().startswith("TELEMETRIO_INFLUXDB_CA_FILE: Path does not point to a file")
+    file.write_text("no certificate")
+    assert refusal().startswith(f"TELEMETRIO_INFLUXDB_CA_FILE: {file} holds no certificate in PEM")
+    monkeypatch.setenv("TELEMETRIO_INFLUXDB_URL", "http://localhost:8086")
+    assert refusal() == "TELEMETRIO_INFLUXDB_CA_FILE: it is for https://, and TELEMETRIO_INFLUXDB_URL is http://"
+
+
+@pytest.mark.peer("openssl")
+def test_an_authority_is_taken_for_https(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As it is written."""
+    file = authority(tmp_path).certificate
+    monkeypatch.setenv("TELEMETRIO_INFLUXDB_URL", "https://localhost:8086")
+    monkeypatch.setenv("TELEMETRIO_INFLUXDB_CA_FILE", str(file))
+    assert read_settings(StoreSettings).influxdb_ca_file == file
 
 
 async def test_a_url_decides_where_readings_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
