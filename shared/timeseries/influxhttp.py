@@ -13,8 +13,8 @@ import aiohttp
 import orjson
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 
-from shared.timeseries.influxql import Statement
-from shared.timeseries.store import Denied, Unavailable
+from shared.timeseries.influxql import Statement, names_no_bucket
+from shared.timeseries.store import Denied, Missing, Unavailable
 
 _LONGEST_WAIT_S: Final = 300.0
 _REASON_LENGTH: Final = 1024
@@ -61,13 +61,15 @@ class Answer(NamedTuple):
 def outage(answer: Answer) -> Unavailable:
     """The error for an answer that says nothing about single readings."""
     said = f"InfluxDB answers {answer.status}: {answer.reason}"
+    if answer.status == 404 and names_no_bucket(answer.reason):
+        return Missing(said, answer.retry_after_s)
     if answer.status in (401, 403, 404):
         return Denied(said, answer.retry_after_s)
     return Unavailable(said, answer.retry_after_s)
 
 
 class InfluxHttp:
-    """Requests to one server. The client is made on the loop that first uses it."""
+    """Requests to one server, whichever bucket they are about. The client is made on the loop that first uses it."""
 
     def __init__(self, target: Target, timeout_s: float) -> None:
         self._target = target
@@ -75,11 +77,10 @@ class InfluxHttp:
         self._client: Any = None  # its methods have no types
         self._write_path: str | None = None
 
-    async def write(self, body: bytes) -> Answer:
+    async def write(self, bucket: str, body: bytes) -> Answer:
         """Send lines; raises Unavailable if no answer came. After an outage the version is asked for again."""
-        target = self._target
         path = self._write_path or await self._find_write_path()
-        where = {"bucket": target.bucket, "org": target.org} if path == _WRITE_V2 else {"db": target.bucket}
+        where = {"bucket": bucket, "org": self._target.org} if path == _WRITE_V2 else {"db": bucket}
         where["precision"] = "ns"
         try:
             answer, _ = await self._call("POST", path, where, header_params={**_PLAIN}, body=body)
@@ -101,10 +102,10 @@ class InfluxHttp:
         said = _version(response.headers.get("X-Influxdb-Version", ""))
         return _WRITE_V1 if said and (int(said[1]), int(said[2])) < (1, 8) else _WRITE_V2
 
-    async def query(self, statement: Statement) -> Any:
+    async def query(self, bucket: str, statement: Statement) -> Any:
         """The JSON of an answer; raises Unavailable. Asked in a body: neither its length nor access logs matter."""
         form = {"q": statement.text, "epoch": "ns", "params": orjson.dumps(statement.params).decode()}
-        where = {"db": self._target.bucket}
+        where = {"db": bucket}
         fields = list({**where, **form}.items())
         answer, data = await self._call("POST", "/query", where, header_params={**_FORM}, post_params=fields)
         if answer.status != 200:

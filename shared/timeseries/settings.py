@@ -31,6 +31,9 @@ class StoreSettings(ServiceSettings):
         validation_alias=alias("influxdb_bucket", "INFLUXDB_BUCKET"),
         description="The bucket; on 1.x the database.",
     )
+    influxdb_bucket_per_user: bool = Field(
+        default=False, description="A bucket for each user, `{bucket}_{user id}`; each must exist."
+    )
     influxdb_ca_file: FilePath | None = Field(
         None, description="Who may sign InfluxDB's certificate. Empty: whom the system trusts."
     )
@@ -52,6 +55,13 @@ class StoreSettings(ServiceSettings):
         if file is not None:
             _read(file)  # a wrong one is found before anything is opened
         return file
+
+    @field_validator("influxdb_bucket_per_user")
+    @classmethod
+    def _of_a_server(cls, wanted: bool, given: ValidationInfo) -> bool:  # noqa: FBT001 - as pydantic calls it
+        if wanted and given.data.get("influxdb_url") == "":
+            raise ValueError("without InfluxDB there are no buckets: set TELEMETRIO_INFLUXDB_URL, or leave this out")
+        return wanted
 
     @field_validator("influxdb_ca_file")
     @classmethod

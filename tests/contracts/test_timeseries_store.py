@@ -1,7 +1,7 @@
 """What every time-series store must do: one suite, run on each of them."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -12,7 +12,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from shared.readings import Reading, Value
+from shared.readings import Reading, ReadingBatch, Value
+from shared.timeseries.buckets import BucketPerUser
 from shared.timeseries.influx import InfluxStore
 from shared.timeseries.influxhttp import Target
 from shared.timeseries.sqlite import SqliteStore
@@ -51,6 +52,42 @@ def real_influxdb(server: Influxd) -> Open:
     return backend
 
 
+class Provisioned(BucketPerUser):
+    """With a bucket for whoever is spoken of, as if each were a user: to make it is never the store's own work."""
+
+    def __init__(self, server: Influxd, prefix: str) -> None:
+        super().__init__(Target(server.url, "", "", prefix))
+        self._server = server
+        self._prefix = prefix
+        self._made: set[int] = set()
+
+    def _provide(self, owners: Iterable[int]) -> None:
+        new = set(owners) - self._made
+        if new:
+            self._server.query("; ".join(f"CREATE DATABASE {self._prefix}_{owner}" for owner in new))
+            self._made |= new
+
+    async def write(self, batches: Sequence[ReadingBatch]) -> None:
+        self._provide(each.user_id for batch in batches for each in batch.readings)
+        await super().write(batches)
+
+    async def raw(self, query: RawQuery) -> RawPage:
+        self._provide(query.user_ids or ())
+        return await super().raw(query)
+
+    async def late(self, query: LateQuery) -> Sequence[LateRange]:
+        self._provide(query.user_ids or ())
+        return await super().late(query)
+
+
+def real_buckets(server: Influxd) -> Open:
+    @asynccontextmanager
+    async def backend(directory: Path) -> AsyncIterator[TimeSeriesStore]:
+        yield Provisioned(server, f"b{sha256(bytes(directory)).hexdigest()[:16]}")
+
+    return backend
+
+
 def fake_influxdb(version: Version) -> Open:
     kept: dict[Path, FakeInflux] = {}
 
@@ -75,6 +112,7 @@ def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
     params=[
         "sqlite",
         pytest.param("influxdb", marks=pytest.mark.peer("influxd")),
+        pytest.param("influxdb, a bucket per user", marks=pytest.mark.peer("influxd")),
         "2.7.12",
         "3.0.1",
     ],
@@ -85,6 +123,8 @@ def backend(request: pytest.FixtureRequest) -> Open:
             return sqlite
         case "influxdb":
             return real_influxdb(request.getfixturevalue("influxd"))
+        case "influxdb, a bucket per user":
+            return real_buckets(request.getfixturevalue("influxd"))
         case version:
             return fake_influxdb(version)
 
