@@ -150,7 +150,8 @@ def parts_of(batches: Sequence[ReadingBatch]) -> dict[int, Part]:
             positions.setdefault(reading.user_id, []).append(position)
         for owner, own in positions.items():
             part = parts.setdefault(owner, Part([], []))
-            part.batches.append(replace(batch, readings=[batch.readings[position] for position in own]))
+            # without the row's bytes: they hold everybody's
+            part.batches.append(replace(batch, readings=[batch.readings[position] for position in own], body=b"[]"))
             part.positions.extend(before + position for position in own)
         before += len(batch.readings)
     return parts

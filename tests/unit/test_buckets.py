@@ -1,5 +1,7 @@
 """Whose buckets and readings are whose."""
 
+from dataclasses import replace
+
 from shared.readings import Reading
 from shared.timeseries.buckets import owners_of, parts_of
 from tests.fakes.batches import committed
@@ -17,6 +19,8 @@ def test_a_write_is_split_by_owner() -> None:
     assert parts[1].batches == [committed([first[0], first[2]], 7, seq=1)]
     assert parts[2].batches == [committed([first[1]], 7, seq=1), committed([third[0]], 9, seq=3)]
     assert parts[3].batches == [committed([third[1]], 9, seq=3)]
+    (part,) = parts_of([replace(committed(first[:1]), body=b"everybody's")]).values()
+    assert part.batches[0].body == b"[]"
     assert parts_of([]) == parts_of([committed([])]) == {}
 
 
