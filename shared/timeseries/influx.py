@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from shared.readings import ReadingBatch
@@ -10,16 +11,21 @@ from shared.timeseries.body import body_of
 from shared.timeseries.influxhttp import Answer, InfluxHttp, Target, outage
 from shared.timeseries.lineprotocol import PROBE, lines_of
 from shared.timeseries.refusals import Search, refuses
-from shared.timeseries.store import Denied, LateQuery, LateRange, RawPage, RawQuery, Refused, Unavailable
+from shared.timeseries.store import LateQuery, LateRange, Missing, RawPage, RawQuery, Refused, Unavailable
 
-_TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 30.0
 
 
 class InfluxStore:
-    """A TimeSeriesStore on one bucket or database. Makes no connection before it is used; several writes may run."""
+    """A TimeSeriesStore on one bucket or database. Makes no connection before it is used; several writes may run.
 
-    def __init__(self, target: Target, timeout_s: float = _TIMEOUT_S) -> None:
-        self._http = InfluxHttp(target, timeout_s)
+    `http`: where it shares the connections of others.
+    """
+
+    def __init__(self, target: Target, timeout_s: float = TIMEOUT_S, http: InfluxHttp | None = None) -> None:
+        self._http = http or InfluxHttp(target, timeout_s)
+        self._send = partial(self._http.write, target.bucket)
+        self._ask = partial(ask, self._http, target.bucket)
         # one search at a time: while it asks its many questions, other writes go past it
         self._side_lane = asyncio.Semaphore()
 
@@ -27,7 +33,7 @@ class InfluxStore:
         body = body_of(batches)
         refused = body.unwritable
         if body.lines:
-            answer = await self._http.write(b"\n".join([*body.lines, *body.late]))
+            answer = await self._send(b"\n".join([*body.lines, *body.late]))
             if refuses(answer):
                 async with self._side_lane:
                     refused = sorted(refused + await self._search(batches, answer))
@@ -40,11 +46,11 @@ class InfluxStore:
     async def _search(self, batches: Sequence[ReadingBatch], answer: Answer) -> list[tuple[int, str]]:
         readings = [reading for batch in batches for reading in batch.readings]
         lines, _ = lines_of(readings)
-        return await Search(self._http.write, readings, lines).run(answer)
+        return await Search(self._send, readings, lines).run(answer)
 
     async def _note(self, late: Sequence[bytes]) -> None:
         if late:
-            answer = await self._http.write(b"\n".join(late))
+            answer = await self._send(b"\n".join(late))
             if not answer.stored:
                 raise Unavailable(f"InfluxDB refuses the index of late readings: {answer.reason}")
 
@@ -67,20 +73,22 @@ class InfluxStore:
         except influxql.BadAnswer as error:
             raise Unavailable(f"InfluxDB: {error}") from error
 
-    async def _ask(self, statement: influxql.Statement) -> list[influxql.Series]:
-        try:
-            return influxql.read_series(await self._http.query(statement))
-        except influxql.Failed as error:
-            kind = Denied if error.missing else Unavailable
-            raise kind(f"InfluxDB: {error}") from error
-        except influxql.BadAnswer as error:
-            raise Unavailable(f"something else than InfluxDB answers at its URL: {error}") from error
-
     async def ping(self) -> None:
-        answer = await self._http.write(PROBE)
+        answer = await self._send(PROBE)
         if not answer.stored:
             raise Unavailable(f"InfluxDB refuses even a probe: {answer.reason}") if answer.refused else outage(answer)
         await self._ask(influxql.ASK_PROBE)
 
     async def close(self) -> None:
         await self._http.close()
+
+
+async def ask(http: InfluxHttp, bucket: str, statement: influxql.Statement) -> list[influxql.Series]:
+    """The series of one statement's answer; raises Unavailable."""
+    try:
+        return influxql.read_series(await http.query(bucket, statement))
+    except influxql.Failed as error:
+        kind = Missing if error.missing else Unavailable
+        raise kind(f"InfluxDB: {error}") from error
+    except influxql.BadAnswer as error:
+        raise Unavailable(f"something else than InfluxDB answers at its URL: {error}") from error

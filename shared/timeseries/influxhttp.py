@@ -6,14 +6,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import aiohttp
 import orjson
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 
-from shared.timeseries.influxql import Statement
-from shared.timeseries.store import Denied, Unavailable
+from shared.timeseries.influxql import Statement, names_no_bucket
+from shared.timeseries.store import Denied, Missing, Unavailable
 
 _LONGEST_WAIT_S: Final = 300.0
 _REASON_LENGTH: Final = 1024
@@ -27,12 +28,16 @@ _version: Final = re.compile(r"v?(\d+)\.(\d+)").match
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to write. On 1.x the token is `user:password` or empty, `org` is not used, `bucket` is the database."""
+    """Where to write. On 1.x the token is `user:password` or empty, `org` is not used, `bucket` is the database.
+
+    `ca_file`: who may sign the server's certificate; None: whom the system trusts.
+    """
 
     url: str
     token: str = field(repr=False)
     org: str
     bucket: str
+    ca_file: Path | None = None
 
 
 class Answer(NamedTuple):
@@ -56,13 +61,15 @@ class Answer(NamedTuple):
 def outage(answer: Answer) -> Unavailable:
     """The error for an answer that says nothing about single readings."""
     said = f"InfluxDB answers {answer.status}: {answer.reason}"
+    if answer.status == 404 and names_no_bucket(answer.reason):
+        return Missing(said, answer.retry_after_s)
     if answer.status in (401, 403, 404):
         return Denied(said, answer.retry_after_s)
     return Unavailable(said, answer.retry_after_s)
 
 
 class InfluxHttp:
-    """Requests to one server. The client is made on the loop that first uses it."""
+    """Requests to one server, whichever bucket they are about. The client is made on the loop that first uses it."""
 
     def __init__(self, target: Target, timeout_s: float) -> None:
         self._target = target
@@ -70,11 +77,10 @@ class InfluxHttp:
         self._client: Any = None  # its methods have no types
         self._write_path: str | None = None
 
-    async def write(self, body: bytes) -> Answer:
+    async def write(self, bucket: str, body: bytes) -> Answer:
         """Send lines; raises Unavailable if no answer came. After an outage the version is asked for again."""
-        target = self._target
         path = self._write_path or await self._find_write_path()
-        where = {"bucket": target.bucket, "org": target.org} if path == _WRITE_V2 else {"db": target.bucket}
+        where = {"bucket": bucket, "org": self._target.org} if path == _WRITE_V2 else {"db": bucket}
         where["precision"] = "ns"
         try:
             answer, _ = await self._call("POST", path, where, header_params={**_PLAIN}, body=body)
@@ -85,15 +91,21 @@ class InfluxHttp:
         return answer
 
     async def _find_write_path(self) -> str:
-        """`/api/v2/write`, unless the server says that it is older than 1.8."""
+        """`/api/v2/write`, unless the server says that it is older than 1.8; raises Unavailable while it says neither.
+
+        A guess would be asked of a server that has no such path, and its 404 be taken for a missing bucket.
+        """
         response = await self._send("GET", "/ping", {})
+        if response.status not in (200, 204):
+            answer = _answer(response)
+            raise outage(answer._replace(reason=f"to /ping: {answer.reason}"))
         said = _version(response.headers.get("X-Influxdb-Version", ""))
         return _WRITE_V1 if said and (int(said[1]), int(said[2])) < (1, 8) else _WRITE_V2
 
-    async def query(self, statement: Statement) -> Any:
+    async def query(self, bucket: str, statement: Statement) -> Any:
         """The JSON of an answer; raises Unavailable. Asked in a body: neither its length nor access logs matter."""
         form = {"q": statement.text, "epoch": "ns", "params": orjson.dumps(statement.params).decode()}
-        where = {"db": self._target.bucket}
+        where = {"db": bucket}
         fields = list({**where, **form}.items())
         answer, data = await self._call("POST", "/query", where, header_params={**_FORM}, post_params=fields)
         if answer.status != 200:
@@ -105,9 +117,7 @@ class InfluxHttp:
 
     async def _call(self, method: str, path: str, query: dict[str, str], **given: Any) -> tuple[Answer, bytes]:
         response = await self._send(method, path, query, **given)
-        data: bytes = response.body
-        wait_s = seconds(response.headers.get("Retry-After"), time.time())
-        return Answer(response.status, "" if response.status == 204 else reason_of(data), wait_s), data
+        return _answer(response), response.body
 
     async def _send(self, method: str, path: str, query: dict[str, str], **given: Any) -> "_Response":
         """One request, its answer read to the end; raises Unavailable when there is none."""
@@ -119,6 +129,9 @@ class InfluxHttp:
                 return _Response(response.status, response.headers, await response.read())
         except TimeoutError as error:
             raise Unavailable(f"InfluxDB did not answer within {self._timeout_s:g} s") from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            said = f"InfluxDB's certificate is not trusted: {error.certificate_error}"
+            raise Unavailable(f"{said}; TELEMETRIO_INFLUXDB_CA_FILE names who may sign it") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unavailable(f"InfluxDB can't be reached: {error!r}"[:_REASON_LENGTH]) from error
 
@@ -127,8 +140,9 @@ class InfluxHttp:
         if self._client is None:
             limits = aiohttp.ClientTimeout(total=self._timeout_s, sock_connect=min(5.0, self._timeout_s))
             target = self._target
+            trusted = None if target.ca_file is None else str(target.ca_file)
             self._client = InfluxDBClientAsync(
-                target.url, target.token, target.org, timeout=limits, allow_redirects=False
+                target.url, target.token, target.org, timeout=limits, allow_redirects=False, ssl_ca_cert=trusted
             )
         return self._client
 
@@ -142,6 +156,11 @@ class _Response(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+def _answer(response: _Response) -> Answer:
+    wait_s = seconds(response.headers.get("Retry-After"), time.time())
+    return Answer(response.status, "" if response.status == 204 else reason_of(response.body), wait_s)
 
 
 def reason_of(data: bytes) -> str:

@@ -23,6 +23,8 @@ _MAX_NS: Final = 2**63 - 2
 # above this a regular expression is faster than a chain of OR
 _MAX_ORS: Final = 20
 _control: Final = re.compile(r"[\x00-\x1f\x7f]")
+# 1.x and every version's /query, in words; 2.x with the bucket's name
+_no_bucket: Final = re.compile(r'database not found|bucket (?:"[^"]*" )?not found').search
 _IS_OWNER: Final = "\"user_id\"::tag = '%d'"
 
 Series = Mapping[str, Any]
@@ -35,6 +37,7 @@ class Statement(NamedTuple):
     params: Mapping[str, str]
 
 
+ASK_DATABASES: Final = Statement("SHOW DATABASES", {})
 ASK_PROBE: Final = Statement('SELECT ok FROM "telemetrio_probe" LIMIT 1', {})
 
 
@@ -47,7 +50,12 @@ class Failed(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.missing = "database not found" in message or "bucket not found" in message
+        self.missing = names_no_bucket(message)
+
+
+def names_no_bucket(message: str) -> bool:
+    """Whether the server says that the bucket or database isn't there."""
+    return _no_bucket(message) is not None
 
 
 def is_empty(query: RawQuery) -> bool:
@@ -161,6 +169,14 @@ def read_measurements(series: Iterable[Series]) -> list[str]:
     return sorted(names - OWN_MEASUREMENTS)
 
 
+def read_databases(series: Iterable[Series]) -> list[str]:
+    """The names that the server tells; raises BadAnswer."""
+    try:
+        return [str(name) for each in series for (name,) in each.get("values", ())]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise BadAnswer(f"databases that can't be read: {error!r}") from error
+
+
 def read_page(query: RawQuery, series: Iterable[Series]) -> RawPage:
     """Merge the first rows of each owner and measurement: what is among the first of all is among those of its own."""
     try:
@@ -173,13 +189,14 @@ def read_page(query: RawQuery, series: Iterable[Series]) -> RawPage:
         found = [
             each
             for each in found
-            if (_place(each)[: len(past)] < past if backwards else _place(each)[: len(past)] > past)
+            if (place(each)[: len(past)] < past if backwards else place(each)[: len(past)] > past)
         ]
-    found.sort(key=_place, reverse=backwards)
+    found.sort(key=place, reverse=backwards)
     return RawPage(found[: query.limit], more=len(found) > query.limit)
 
 
-def _place(reading: Reading) -> tuple[int, str, int]:
+def place(reading: Reading) -> tuple[int, str, int]:
+    """What pages are sorted by."""
     return reading.ts_ns, reading.measurement, reading.user_id
 
 

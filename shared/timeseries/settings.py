@@ -1,8 +1,9 @@
 """Where readings are kept: in InfluxDB if a URL is given, else in a file."""
 
+import ssl
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
 from shared.settings import ServiceSettings, alias
 
@@ -30,6 +31,12 @@ class StoreSettings(ServiceSettings):
         validation_alias=alias("influxdb_bucket", "INFLUXDB_BUCKET"),
         description="The bucket; on 1.x the database.",
     )
+    influxdb_bucket_per_user: bool = Field(
+        default=False, description="A bucket for each user, `{bucket}_{user id}`; each must exist."
+    )
+    influxdb_ca_file: FilePath | None = Field(
+        None, description="Who may sign InfluxDB's certificate. Empty: whom the system trusts."
+    )
 
     @field_validator("influxdb_url")
     @classmethod
@@ -47,6 +54,26 @@ class StoreSettings(ServiceSettings):
             raise ValueError("a token is given twice: leave this out, or TELEMETRIO_INFLUXDB_TOKEN")
         if file is not None:
             _read(file)  # a wrong one is found before anything is opened
+        return file
+
+    @field_validator("influxdb_bucket_per_user")
+    @classmethod
+    def _of_a_server(cls, wanted: bool, given: ValidationInfo) -> bool:  # noqa: FBT001 - as pydantic calls it
+        if wanted and given.data.get("influxdb_url") == "":
+            raise ValueError("without InfluxDB there are no buckets: set TELEMETRIO_INFLUXDB_URL, or leave this out")
+        return wanted
+
+    @field_validator("influxdb_ca_file")
+    @classmethod
+    def _authority(cls, file: Path | None, given: ValidationInfo) -> Path | None:
+        if file is None:
+            return None
+        if str(given.data.get("influxdb_url")).startswith("http://"):
+            raise ValueError("it is for https://, and TELEMETRIO_INFLUXDB_URL is http://")
+        try:
+            ssl.create_default_context(cafile=file)
+        except OSError as error:
+            raise ValueError(f"{file} holds no certificate in PEM: {error}") from error
         return file
 
     @property

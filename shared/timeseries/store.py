@@ -15,6 +15,7 @@ class StoreError(Exception):
     ├── Refused       these readings, for this reason; the others are stored
     └── Unavailable   nothing is known to be stored; retry_after_s says when to come back
         └── Denied    a token, a bucket: somebody must act, so say it loudly
+            └── Missing   the bucket is not there; others may be
     """
 
 
@@ -39,6 +40,10 @@ class Unavailable(StoreError):
 
 class Denied(Unavailable):
     """The store answers, but not to us."""
+
+
+class Missing(Denied):
+    """The bucket is not there, and no store makes one."""
 
 
 @dataclass(frozen=True, slots=True)

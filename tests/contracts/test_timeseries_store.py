@@ -1,7 +1,7 @@
 """What every time-series store must do: one suite, run on each of them."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -12,14 +12,17 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from shared.readings import Reading, Value
+from shared.readings import Reading, ReadingBatch, Value
+from shared.timeseries.buckets import BucketPerUser
 from shared.timeseries.influx import InfluxStore
 from shared.timeseries.influxhttp import Target
+from shared.timeseries.influxql import place
 from shared.timeseries.sqlite import SqliteStore
 from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, TimeSeriesStore, Unavailable
 from tests.fakes.batches import committed, write
 from tests.fakes.influxdb import FakeInflux, Version
 from tests.peers.influxdb import Influxd
+from tests.peers.storeproxy import ANSWER_LOST, StoreProxy
 
 # a backend opens a store on a directory of its own; opened again there, it has the same readings
 Open = Callable[[Path], AbstractAsyncContextManager[TimeSeriesStore]]
@@ -51,6 +54,42 @@ def real_influxdb(server: Influxd) -> Open:
     return backend
 
 
+class Provisioned(BucketPerUser):
+    """With a bucket for whoever is spoken of, as if each were a user: to make it is never the store's own work."""
+
+    def __init__(self, server: Influxd, prefix: str) -> None:
+        super().__init__(Target(server.url, "", "", prefix))
+        self._server = server
+        self._prefix = prefix
+        self._made: set[int] = set()
+
+    def _provide(self, owners: Iterable[int]) -> None:
+        new = set(owners) - self._made
+        if new:
+            self._server.query("; ".join(f"CREATE DATABASE {self._prefix}_{owner}" for owner in new))
+            self._made |= new
+
+    async def write(self, batches: Sequence[ReadingBatch]) -> None:
+        self._provide(each.user_id for batch in batches for each in batch.readings)
+        await super().write(batches)
+
+    async def raw(self, query: RawQuery) -> RawPage:
+        self._provide(query.user_ids or ())
+        return await super().raw(query)
+
+    async def late(self, query: LateQuery) -> Sequence[LateRange]:
+        self._provide(query.user_ids or ())
+        return await super().late(query)
+
+
+def real_buckets(server: Influxd) -> Open:
+    @asynccontextmanager
+    async def backend(directory: Path) -> AsyncIterator[TimeSeriesStore]:
+        yield Provisioned(server, f"b{sha256(bytes(directory)).hexdigest()[:16]}")
+
+    return backend
+
+
 def fake_influxdb(version: Version) -> Open:
     kept: dict[Path, FakeInflux] = {}
 
@@ -75,6 +114,7 @@ def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
     params=[
         "sqlite",
         pytest.param("influxdb", marks=pytest.mark.peer("influxd")),
+        pytest.param("influxdb, a bucket per user", marks=pytest.mark.peer("influxd")),
         "2.7.12",
         "3.0.1",
     ],
@@ -85,6 +125,8 @@ def backend(request: pytest.FixtureRequest) -> Open:
             return sqlite
         case "influxdb":
             return real_influxdb(request.getfixturevalue("influxd"))
+        case "influxdb, a bucket per user":
+            return real_buckets(request.getfixturevalue("influxd"))
         case version:
             return fake_influxdb(version)
 
@@ -412,6 +454,44 @@ async def test_readings_survive_closing_and_opening(backend: Open, tmp_path: Pat
         await store.ping()
         await write(store, [reading(1, b="x"), reading(2)])
         assert (await store.raw(query())).readings == [reading(1, a=1.0, b="x"), reading(2)]
+
+
+@pytest.mark.peer("influxd")
+@pytest.mark.parametrize("kind", [InfluxStore, BucketPerUser])
+async def test_what_was_stored_unheard_is_stored_once(
+    influxd: Influxd, kind: type[InfluxStore | BucketPerUser]
+) -> None:
+    """A real server took it and the line was cut before its answer: written again it is the same points."""
+    database = f"unheard_{kind.__name__}"
+    kept = [f"{database}_1", f"{database}_2"] if kind is BucketPerUser else [database]
+    for name in kept:
+        influxd.query(f"CREATE DATABASE {name}")
+
+    def points() -> list[int]:
+        """Readings and entries of the index, told by the server itself."""
+        counts = ("SELECT count(a) FROM m", "SELECT count(n) FROM telemetrio_late")
+        found = [[influxd.query(count, name).get("series") for name in kept] for count in counts]
+        return [sum(series[0]["values"][0][1] for series in each if series) for each in found]
+
+    batches = [committed([reading(at, owner=owner, a=float(at)) for at in range(500)], LATER_NS) for owner in (1, 2)]
+    proxy = StoreProxy(influxd.port)
+    await proxy.open()
+    store = kind(Target(proxy.url, "", "", database))
+    try:
+        proxy.fault = ANSWER_LOST._replace(only="write")
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="can't be reached"):
+                await store.write(batches)
+            assert points() == [1_000, 2]
+        await proxy.mend()
+        await store.write(batches)
+        assert points() == [1_000, 2]
+        both = [each.readings for each in batches]
+        assert (await store.raw(query(user_ids=None, limit=2_000))).readings == sorted([*both[0], *both[1]], key=place)
+        assert [late.number for late in await store.late(LateQuery(None, 0, 2 * LATER_NS))] == [500, 500]
+    finally:
+        await store.close()
+        await proxy.close()
 
 
 async def test_a_store_that_cant_be_opened_is_unavailable(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """An InfluxDB 2.7 or 3.x on a real socket: the answers recorded from them, and the wrong ones on demand."""
 
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -42,6 +43,7 @@ class FakeInflux:
         self.types: dict[tuple[str, str], str] = {}
         self.faults: list[Fault] = []
         self.fault: Fault | None = None
+        self.ping_fault: Fault | None = None
         self.query_fault: Fault | None = None
         self.refuse: Callable[[Point], bool] = lambda _: False
         self.max_bytes = 2**30
@@ -52,7 +54,7 @@ class FakeInflux:
         self.url = ""
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["FakeInflux"]:
+    async def running(self, tls: ssl.SSLContext | None = None) -> AsyncIterator["FakeInflux"]:
         app = web.Application(client_max_size=2**30)
         app.router.add_get("/ping", self._ping)
         app.router.add_post("/api/v2/write", self._write)
@@ -60,16 +62,18 @@ class FakeInflux:
         app.router.add_post("/query", self._query)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
         try:
             yield self
         finally:
             await runner.cleanup()
 
-    async def _ping(self, _: web.Request) -> web.Response:
+    async def _ping(self, request: web.Request) -> web.StreamResponse:
         self.pings += 1
+        if self.ping_fault is not None:
+            return await self.ping_fault(self, request, b"")
         prefix = "v" if self.version.startswith("2") else ""
         return web.Response(status=204, headers={"X-Influxdb-Version": prefix + self.version})
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 from aiohttp import web
@@ -250,6 +251,18 @@ async def test_a_busy_server_says_when_to_come_back(
         assert not isinstance(caught.value, Denied)
 
 
+@pytest.mark.parametrize(("ahead_s", "least_s", "most_s"), [(200, 100.0, 200.0), (-60, 0.0, 0.0), (9e8, 300.0, 300.0)])
+async def test_a_busy_server_may_name_a_date(
+    fake: FakeInflux, store: InfluxStore, ahead_s: float, least_s: float, most_s: float
+) -> None:
+    """As HTTP writes dates: the seconds until then reach the writer, none for what is past, capped for what is far."""
+    fake.fault = answering(429, "busy", Retry_After=formatdate(time.time() + ahead_s, usegmt=True))
+    with pytest.raises(Unavailable) as caught:
+        await write(store, batch(2))
+    assert caught.value.retry_after_s is not None
+    assert least_s <= caught.value.retry_after_s <= most_s
+
+
 @pytest.mark.parametrize(
     "fault", [answering(500), answering(502), answering(200), answering(302, Location="/ping"), cutting]
 )
@@ -330,6 +343,21 @@ async def test_the_version_is_asked_for_once_and_again_after_an_outage(fake: Fak
 
 
 # ---- one bad batch among good ones
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 401, 404, 302])
+async def test_who_does_not_say_its_version_is_not_written_to(
+    fake: FakeInflux, store: InfluxStore, status: int
+) -> None:
+    """An error instead of a version is an outage, in its own words: no write goes to a path that 1.x has not."""
+    fake.version = "1.6.7~rc0"  # type: ignore[assignment] # of this one only the path is of interest
+    fake.ping_fault = answering(status, "not ready", Retry_After="7")
+    with pytest.raises(Unavailable, match=f"answers {status}: to /ping: not ready") as caught:
+        await write(store, batch(1))
+    assert (caught.value.retry_after_s, fake.paths) == (7.0, [])
+    fake.ping_fault = None
+    await write(store, batch(1))
+    assert fake.paths == ["/write"]
 
 
 async def test_a_search_does_not_hold_up_other_writes(fake: FakeInflux, store: InfluxStore) -> None:

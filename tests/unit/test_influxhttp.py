@@ -3,7 +3,7 @@
 import pytest
 
 from shared.timeseries.influxhttp import Answer, Target, outage, reason_of, seconds
-from shared.timeseries.store import Denied, Unavailable
+from shared.timeseries.store import Denied, Missing, Unavailable
 
 NOON = 1_767_268_800.0  # 2026-01-01T12:00:00Z
 
@@ -62,6 +62,21 @@ def test_every_status_has_a_meaning(status: int, kind: type[Exception]) -> None:
     assert type(error) is kind
     assert "why" in str(error)
     assert not isinstance(error, Unavailable) or error.retry_after_s == 7.0
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ('database not found: "t_1"', Missing),  # 1.6.7
+        ('bucket "t_1" not found', Missing),  # 2.7.12
+        ('organization name "o" not found', Denied),
+        ("404 page not found", Denied),
+        ("", Denied),
+    ],
+)
+def test_a_missing_bucket_is_told_from_a_missing_server(reason: str, kind: type[Exception]) -> None:
+    """The others may be there; and a wrong path is no word about buckets."""
+    assert type(outage(Answer(404, reason))) is kind
 
 
 def test_a_token_is_not_printed() -> None:

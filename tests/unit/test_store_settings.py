@@ -6,10 +6,12 @@ import pytest
 
 from shared.process import ExitCode, Refusal
 from shared.settings import read_settings
+from shared.timeseries.buckets import BucketPerUser
 from shared.timeseries.influx import InfluxStore
 from shared.timeseries.opening import open_store
 from shared.timeseries.settings import StoreSettings
 from shared.timeseries.sqlite import SqliteStore
+from tests.peers.certificates import authority
 
 SEEDS = ("INFLUXDB_URL", "INFLUXDB_TOKEN", "INFLUXDB_ORG", "INFLUXDB_BUCKET")
 
@@ -71,6 +73,33 @@ def test_a_file_that_is_not_there_is_found_at_once(monkeypatch: pytest.MonkeyPat
     assert refusal().startswith("TELEMETRIO_INFLUXDB_TOKEN_FILE: nowhere can't be read")
 
 
+def test_buckets_of_users_need_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite has none."""
+    monkeypatch.setenv("TELEMETRIO_INFLUXDB_BUCKET_PER_USER", "true")
+    assert refusal().startswith("TELEMETRIO_INFLUXDB_BUCKET_PER_USER: without InfluxDB there are no buckets: set")
+
+
+def test_an_authority_must_hold_a_certificate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file that isn't there, or is something else, or that plain http would never look at, is found at once."""
+    file = tmp_path / "ca.pem"
+    monkeypatch.setenv("TELEMETRIO_INFLUXDB_URL", "https://localhost:8086")
+    monkeypatch.setenv("TELEMETRIO_INFLUXDB_CA_FILE", str(file))
+    assert refusal().startswith("TELEMETRIO_INFLUXDB_CA_FILE: Path does not point to a file")
+    file.write_text("no certificate")
+    assert refusal().startswith(f"TELEMETRIO_INFLUXDB_CA_FILE: {file} holds no certificate in PEM")
+    monkeypatch.setenv("TELEMETRIO_INFLUXDB_URL", "http://localhost:8086")
+    assert refusal() == "TELEMETRIO_INFLUXDB_CA_FILE: it is for https://, and TELEMETRIO_INFLUXDB_URL is http://"
+
+
+@pytest.mark.peer("openssl")
+def test_an_authority_is_taken_for_https(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As it is written."""
+    file = authority(tmp_path).certificate
+    monkeypatch.setenv("TELEMETRIO_INFLUXDB_URL", "https://localhost:8086")
+    monkeypatch.setenv("TELEMETRIO_INFLUXDB_CA_FILE", str(file))
+    assert read_settings(StoreSettings).influxdb_ca_file == file
+
+
 async def test_a_url_decides_where_readings_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A file without one; with one no connection is made before it is used."""
     monkeypatch.setenv("TELEMETRIO_DATA_DIR", str(tmp_path))
@@ -81,4 +110,8 @@ async def test_a_url_decides_where_readings_are_kept(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TELEMETRIO_INFLUXDB_URL", "http://localhost:1")
     store = await open_store(read_settings(StoreSettings))
     assert isinstance(store, InfluxStore)
+    await store.close()
+    monkeypatch.setenv("TELEMETRIO_INFLUXDB_BUCKET_PER_USER", "true")
+    store = await open_store(read_settings(StoreSettings))
+    assert isinstance(store, BucketPerUser)
     await store.close()
