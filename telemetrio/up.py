@@ -26,6 +26,7 @@ from shared.database.registry import ensure_local_admin
 from shared.gate import ASGI3, Gate
 from shared.health import Health
 from shared.listeners import listening_sockets
+from shared.metrics import MetricsPage
 from shared.process import Part, run_parts, spare_the_collector
 from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
@@ -122,8 +123,10 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
         DirectCommander(ingest.intake, settings.ingest.source),
     )
     api = create_app(given)
+    metrics = MetricsPage(ingest.metrics, loopback=True)
+    paths: dict[str, ASGI3] = {"/ws": realtime.asgi_ws, "/socket.io": realtime.asgi_socketio, "/metrics": metrics}
     app = Gate(
-        ByPath(cast("ASGI3", api), {"/ws": realtime.asgi_ws, "/socket.io": realtime.asgi_socketio}),
+        ByPath(cast("ASGI3", api), paths),
         allowed_hosts=settings.api.allowed_hosts,
         cors_origins=settings.api.cors_origins,
     )

@@ -14,6 +14,7 @@ from services.ingest.assembly import Surroundings, open_ingest
 from services.ingest.filters import OutboxFilters
 from services.ingest.health import HealthPages
 from services.ingest.live import LiveAnnouncer
+from services.ingest.metrics import watch_broker, watch_live
 from services.ingest.outbox import Outbox
 from services.ingest.post import deliver_over_network
 from services.ingest.session import SessionSettings
@@ -24,6 +25,7 @@ from shared.database.engine import open_engine
 from shared.health import Health
 from shared.listeners import listening_sockets
 from shared.logs import configure_logs
+from shared.metrics import MetricsPage
 from shared.process import ExitCode, Part, Refusal, run, run_parts, spare_the_collector
 from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
@@ -75,7 +77,9 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
         subscriber = Subscriber(parts.intake, settings.broker, session, health, OutboxFilters(parts.outbox))
         if retiring:
             _refuse_with_letters(parts.outbox)
-        pages = HealthPages(health, lambda: parts.outbox.books)
+        watch_broker(parts.metrics.registry, subscriber)
+        watch_live(parts.metrics.registry, live)
+        pages = HealthPages(health, lambda: parts.outbox.books, MetricsPage(parts.metrics))
         spare_the_collector()
         sys.stdout.write(f"ready http://{own.health_host}:{web[0].getsockname()[1]} {settings.broker.address}\n")
         sys.stdout.flush()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from services.ingest.stages import counted
 from shared.readings import ReadingBatch
 
 
@@ -18,5 +19,6 @@ class DirectAnnouncer:
     def __init__(self, publish: Callable[[ReadingBatch], None]) -> None:
         self._publish = publish
 
+    @counted("announce")
     def announce(self, batch: ReadingBatch) -> None:
         self._publish(batch)

@@ -12,6 +12,7 @@ from services.ingest.announcer import Announcer
 from services.ingest.commands import Commands
 from services.ingest.complaints import Complaints
 from services.ingest.delivery import Intake
+from services.ingest.metrics import Instruments, MeasuredOutbox, MeasuredStore, watch_intake
 from services.ingest.mirror import Mirror
 from services.ingest.notices import Notices
 from services.ingest.outbox import Outbox
@@ -22,6 +23,7 @@ from services.ingest.registry import Registry
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import Writer
 from shared.health import Health
+from shared.metrics import Metrics
 from shared.process import Part
 from shared.profiles import DEFAULT_PROFILE
 from shared.timeseries.store import TimeSeriesStore
@@ -49,11 +51,13 @@ class Ingest(NamedTuple):
     mirror: Mirror
     outbox: Outbox
     parts: list[Part]
+    metrics: Metrics
 
 
 async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: Surroundings) -> Ingest:
     """Open the outbox and read what it knows; `stack` closes it, after a last push to the relational database."""
-    outbox = Outbox(settings, around.health)
+    instruments = Instruments(around.health)
+    outbox = MeasuredOutbox(settings, around.health, instruments)
     await outbox.open()
     stack.push_async_callback(outbox.close)
     registry = Registry(settings.unknown_devices, DEFAULT_PROFILE)
@@ -62,8 +66,10 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     stack.push_async_callback(mirror.push_last)
     stack.push_async_callback(outbox.settle)  # runs before the last push, so that people see the books as they ended
     intake, notices, post = Intake(), Notices(), Post()
+    watch_intake(instruments.registry, intake)
     complaints = Complaints(post, settings.device_prefix)
-    writer = Writer(outbox, around.store, around.announcer, around.health)
+    store = MeasuredStore(around.store, instruments)
+    writer = Writer(outbox, store, around.announcer, around.health)
     adjournment = Adjournment(outbox, registry, settings, around.health)
     await adjournment.load()
     pipeline = Pipeline(
@@ -89,4 +95,4 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
         Part("pipeline", pipeline.run),
         Part("adjournment", partial(adjournment.run, pipeline.settle)),
     ]
-    return Ingest(intake, notices, post, mirror, outbox, parts)
+    return Ingest(intake, notices, post, mirror, outbox, parts, Metrics(instruments.registry, outbox.look))

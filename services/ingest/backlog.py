@@ -30,6 +30,8 @@ CREATE TABLE IF NOT EXISTS registry (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS profiles (name TEXT PRIMARY KEY, document BLOB NOT NULL) WITHOUT ROWID;
 """
+# a table of files that were salvaged (salvage.py)
+PREDECESSOR: Final = "CREATE TABLE IF NOT EXISTS predecessor (epoch TEXT NOT NULL)"
 
 
 class Known(NamedTuple):
@@ -132,3 +134,21 @@ def forget(
     connection.executemany("UPDATE dead SET moved = 1 WHERE letter = ?", [(letter,) for letter in moved])
     connection.executemany("UPDATE dead SET moved = 2 WHERE letter = ?", [(letter,) for letter in refused])
     connection.executemany("UPDATE registry SET pending = 0 WHERE device_id = ?", [(device,) for device in devices])
+
+
+def predecessors(connection: sqlite3.Connection) -> list[str]:
+    """Epochs of damaged files that this one goes on from, as long as the relational database has yet to hear of it."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'predecessor'").fetchone() is None:
+        return []
+    return [epoch for (epoch,) in connection.execute("SELECT DISTINCT epoch FROM predecessor")]
+
+
+def succeeded(connection: sqlite3.Connection) -> None:
+    """It has heard. In an open transaction."""
+    connection.execute("DELETE FROM predecessor")
+
+
+def oldest_ns(connection: sqlite3.Connection) -> int | None:
+    """When the oldest group was committed that the store has yet to get."""
+    row = connection.execute("SELECT committed_ns FROM spool ORDER BY seq LIMIT 1").fetchone()
+    return row[0] if row else None

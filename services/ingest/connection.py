@@ -14,6 +14,7 @@ from mqtt5 import DisconnectPacket, Packet, PingReqPacket, PingRespPacket, Publi
 from services.ingest.acknowledgements import Acknowledgements, Remembered
 from services.ingest.delivery import MAX_WAITING, MAX_WAITING_BYTES, Delivery, Intake
 from services.ingest.session import words
+from services.ingest.stages import counted
 from services.ingest.wire import Violation, read_packets
 
 _MAX_HELD_BYTES: Final = 8 * 1024 * 1024
@@ -73,6 +74,7 @@ class Connection(asyncio.Protocol):
         self.end(f"the connection was lost: {exc or 'closed by the broker'}")
         self._closed.set_result(None)
 
+    @counted("receive")
     def data_received(self, data: bytes) -> None:
         if self.ended.done():
             return

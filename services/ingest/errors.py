@@ -2,7 +2,8 @@
 
 IngestError
 ├── OutboxFull      no room on disk, or the disk refuses: nothing was committed, so nothing may be acknowledged
-└── OutboxDamaged   a row whose checksum doesn't hold, or a file that is no outbox
+├── OutboxDamaged   a file that is no outbox, and that could not be made one
+└── RowDamaged      a row whose checksum doesn't hold: it is isolated, and the next one read
 """
 
 
@@ -16,3 +17,11 @@ class OutboxFull(IngestError):
 
 class OutboxDamaged(IngestError):
     """Somebody must look at the file."""
+
+
+class RowDamaged(IngestError):
+    """`seq` says which."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"the checksum of row {seq} doesn't hold: it is kept in table isolated of the outbox")
+        self.seq = seq

@@ -7,21 +7,24 @@ import orjson
 
 from services.ingest.books import Moves
 from shared.books import balanced
-from shared.gate import Receive, Scope, Send
+from shared.gate import ASGI3, Receive, Scope, Send
 from shared.health import Health
 from shared.times import iso_ns
 
 
 class HealthPages:
-    """`/healthz`, `/readyz` (503 while a needed dependency is down) and `/books`."""
+    """`/healthz`, `/readyz` (503 while a needed dependency is down), `/books` and `/metrics`."""
 
-    def __init__(self, health: Health, books: Callable[[], Moves]) -> None:
+    def __init__(self, health: Health, books: Callable[[], Moves], metrics: ASGI3) -> None:
         self._health = health
         self._books = books
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
+        elif scope["type"] == "http" and scope["path"] == "/metrics":
+            await self._metrics(scope, receive, send)
         elif scope["type"] == "http":
             status, told = self._answer(scope["path"])
             headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -39,7 +42,7 @@ class HealthPages:
             case "/books":
                 books = self._books()
                 return 200, {**books, "balanced": balanced(books)}
-        text = "There is /healthz, /readyz and /books"
+        text = "There is /healthz, /readyz, /books and /metrics"
         return 404, {"error": text, "message": text, "status": 404, "code": "not_found", "details": []}
 
     def _told(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
+from services.ingest.stages import counted
 from shared.readings import DeviceStatus, Reading, Values
 
 
@@ -69,6 +70,7 @@ class LatestBoard:
         self._saved_generation = self._generation
         self.seq = seq
 
+    @counted("latest")
     def take(self, seq: int, readings: Iterable[Reading], statuses: Iterable[DeviceStatus], seen_ns: int) -> None:
         """A row of the spool: newer data wins, metric by metric; late data moves nothing back, but was heard."""
         self.seq = seq
@@ -96,6 +98,7 @@ class LatestBoard:
             row.generation = generation
             row.take_status(status)
 
+    @counted("latest")
     def checkpoint(self) -> Checkpoint:
         """What changed since the last one and still waits: copies, for another thread to write down."""
         before = self._saved_generation

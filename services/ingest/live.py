@@ -12,6 +12,7 @@ from typing import Final
 
 from aiomqtt import Client, MqttError
 
+from services.ingest.stages import counted, in_steps
 from shared.broker import Backoff, BrokerSettings, aiomqtt_arguments
 from shared.health import Health
 from shared.readings import ReadingBatch, encode_announcement
@@ -37,6 +38,7 @@ class LiveAnnouncer:
         self.sent = 0
         self.dropped = 0
 
+    @counted("announce")
     def announce(self, batch: ReadingBatch) -> None:
         """Never waits. When too much waits, the oldest go: what is live is what is new."""
         self._waiting.append(batch)
@@ -69,9 +71,11 @@ class LiveAnnouncer:
         while True:
             batch = self._next() or await self._silence(now)
             if batch is not None:
-                payload = encode_announcement(batch, batch.body)
-                await client.publish(live_topic(self._source), payload, qos=0)
+                await in_steps("announce", self._publish(client, batch))
                 self.sent += 1
+
+    async def _publish(self, client: Client, batch: ReadingBatch) -> None:
+        await client.publish(live_topic(self._source), encode_announcement(batch, batch.body), qos=0)
 
     def _next(self) -> ReadingBatch | None:
         self._arrived.clear()

@@ -24,6 +24,7 @@ from services.ingest.group import Letter
 from services.ingest.latest import Latest
 from services.ingest.outbox import Outbox
 from services.ingest.registry import Registry
+from services.ingest.stages import in_steps
 from services.ingest.telling import Part, Refused, tell
 from shared.books import COLUMNS
 from shared.database import latest as latest_queries
@@ -53,6 +54,7 @@ class Mirror:
         self._health = health
         self._woken = asyncio.Event()
         self._measurements: set[tuple[str, str, int]] = set()
+        self._predecessors: list[str] = []
         self._read_registry_s = float("-inf")
         self._migrated = False
         self._refused = 0
@@ -65,6 +67,7 @@ class Mirror:
         known = await self._outbox.read(backlog.registry)
         self._registry.learn(known.devices, known.profiles)
         self._registry.announce(known.pending)
+        self._predecessors = await self._outbox.read(backlog.predecessors)
         self._woken.set()
         if not await self._try(self._read_registry):
             self.refresh()
@@ -99,7 +102,7 @@ class Mirror:
     async def _try(self, work: Any) -> bool:
         """Run a piece of work that the relational database may refuse; it is told once, and tried again later."""
         try:
-            await work()
+            await in_steps("mirror", work())
         except OutboxFull as full:  # our own disk: what could not be written down as heard is pushed again
             log.warning("outbox_full", reason=str(full))
             self._woken.set()
@@ -144,6 +147,9 @@ class Mirror:
             refused = await connection.run_sync(self._write, changed, newcomers, letters, measurements)
             # after the letters, and asked for after them: one that was to be shown and went meanwhile isn't shown
             await connection.run_sync(ledger.remove_letters, self._outbox.source, self._outbox.epoch, gone)
+        if self._predecessors:
+            await self._outbox.change(backlog.succeeded)
+            self._predecessors = []
         told = self._sort_out(newcomers, refused)
         kept = [row["letter"] for part, row, _ in refused if part == "dead_letters"]
         self._measurements |= measurements
@@ -204,6 +210,7 @@ class Mirror:
                 Part("device_measurements", registry_queries.add_measurements, lie),
                 Part("latest", latest_queries.push_latest, latest),
                 Part("device_status", latest_queries.push_status, status),
+                Part("predecessors", ledger.succeed, [{**whose, "before": epoch} for epoch in self._predecessors]),
                 Part("dead_letters", ledger.push_letters, [self._letter_row(*each) for each in letters]),
                 Part("ingest_books", ledger.push_books, [{**whose, **books, "updated_ns": now_ns}]),
             ],

@@ -10,18 +10,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import takewhile
 from typing import Final, TypeVar
 
 import structlog
 
 from services.ingest.backlog import RegistryRow
-from services.ingest.ballast import BALLAST_BYTES, Ballast
+from services.ingest.ballast import Ballast
 from services.ingest.books import Moves, Recount
-from services.ingest.errors import OutboxFull
+from services.ingest.errors import OutboxFull, RowDamaged
 from services.ingest.group import Group
 from services.ingest.latest import Checkpoint, LatestBoard
-from services.ingest.outboxfile import Completion, OutboxFile, SpoolRow, Written, transaction
+from services.ingest.outboxfile import Completion, OutboxFile, SpoolRow, Written, riding, transaction
 from services.ingest.progress import Progress
 from services.ingest.settings import IngestSettings
 from services.ingest.thread import OneThread
@@ -34,8 +33,6 @@ log = structlog.get_logger()
 
 _CHECKPOINT_EVERY_S: Final = 0.5
 _LOOK_FOR_ROOM_S: Final = 0.5
-# what SQLite says of a disk that takes no more, or can't be written at all
-_NO_ROOM: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 
 class Outbox:
@@ -46,7 +43,6 @@ class Outbox:
         self._ballast = Ballast(settings.data_dir, settings.min_free_disk_mib << 20)
         self._bound = settings.max_outbox_mib << 20
         self._thread = OneThread("outbox")
-        self._call = self._thread.call
         self._health = health
         self._completions: list[Completion] = []
         self._progress = Progress()
@@ -61,7 +57,7 @@ class Outbox:
         self.books: Moves = Counter()
 
     async def open(self) -> None:
-        """Make or open the file, alone; raises Refusal when another process has it, OutboxDamaged when it is broken."""
+        """Make or open the file, alone; raises Refusal when another process has it. A damaged one is mended, loudly."""
         opened = await self._call(self._file.open)
         self.epoch, self.last_seq, stored_seq, self.books, saved_seq, latest = opened
         self._progress = Progress(stored_seq)
@@ -73,6 +69,8 @@ class Outbox:
         self._used = await self._call(self._file.used_bytes)
         await self._call(self._ballast.lay)
         self._health.report("outbox", "ok")
+        if self._file.isolated is not None:
+            self._health.report("outbox_file", "degraded", str(self._file.isolated), needed=False)
 
     async def commit(self, group: Group, registered: Iterable[RegistryRow]) -> ReadingBatch | None:
         """Write a group and fsync; None when there is nothing to announce. Raises OutboxFull: nothing is on disk."""
@@ -102,37 +100,17 @@ class Outbox:
         full = self._shortage()
         if full is not None:
             raise OutboxFull(full)
-        riding = self._riding(checkpoint)
-        written = self._room_for(partial(self._file.write, group, registered, riding, checkpoint))
-        del self._completions[: len(riding)]
+        going = riding(self._completions, checkpoint)
+        written = self._ballast.room_for(partial(self._file.write, group, registered, going, checkpoint))
+        del self._completions[: len(going)]
         self.books, self._used = written.books, written.used_bytes
         self.last_seq = written.seq or self.last_seq
         return written
 
-    def _riding(self, checkpoint: Checkpoint | None) -> list[Completion]:
-        """Completions of rows of which the checkpoint speaks; the others stay, and so do their rows."""
-        if checkpoint is None:
-            return []
-        return list(takewhile(lambda completion: max(completion.seqs) <= checkpoint.seq, list(self._completions)))
-
-    def _room_for(self, work: Callable[[], T]) -> T:
-        """Run a transaction; raises OutboxFull where the disk takes no more."""
-        try:
-            return work()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _NO_ROOM:
-                raise
-            self._ballast.give_up()  # so that deleting what was stored can go on
-            raise OutboxFull(f"the outbox can't be written: {error}") from error
-
     def _shortage(self) -> str | None:
         if self._used >= self._bound:
             return f"the outbox holds {self._used >> 20} MiB, TELEMETRIO_MAX_OUTBOX_MIB is {self._bound >> 20}"
-        short = self._ballast.short()
-        if short is None and not self._ballast.lay():
-            # it is laid again before anything is taken: filled by new groups, it could not help to delete old ones
-            return f"the disk has no room for the {BALLAST_BYTES >> 20} MiB that are kept free for deleting"
-        return short
+        return self._ballast.short()
 
     async def room(self, reason: OutboxFull) -> None:
         """Return when a group may be tried again; until one is committed, readiness says why.
@@ -203,19 +181,31 @@ class Outbox:
         self._note(checkpoint)
 
     def _flush(self, checkpoint: Checkpoint) -> None:
-        riding = self._riding(checkpoint)
+        going = riding(self._completions, checkpoint)
         try:
-            self.books = self._room_for(partial(self._file.flush, riding, checkpoint))
+            self.books = self._ballast.room_for(partial(self._file.flush, going, checkpoint))
         except OutboxFull:  # now that the ballast has made room for it
-            self.books = self._room_for(partial(self._file.flush, riding, checkpoint))
-        del self._completions[: len(riding)]
+            self.books = self._ballast.room_for(partial(self._file.flush, going, checkpoint))
+        del self._completions[: len(going)]
 
     def _vacuum(self) -> bool:
-        return self._room_for(self._file.vacuum)
+        return self._ballast.room_for(self._file.vacuum)
 
     async def rows(self, after: int, max_entries: int) -> list[SpoolRow]:
-        """Rows as they were committed, read back; raises OutboxDamaged."""
-        return await self._call(partial(self._file.rows, after, max_entries))
+        """Rows as they were committed, read back; damaged ones are put out of the way, loudly."""
+        while True:
+            try:
+                return await self._call(partial(self._file.rows, after, max_entries))
+            except RowDamaged as damaged:
+                log.error("row_damaged", seq=damaged.seq)  # noqa: TRY400 - where it was found says nothing
+                self._health.report("outbox_file", "degraded", str(damaged), needed=False)
+                await self._call(partial(self._isolate, damaged.seq))
+
+    def _isolate(self, seq: int) -> None:
+        try:
+            self.books = self._ballast.room_for(partial(self._file.isolate, seq))
+        except OutboxFull:
+            time.sleep(_LOOK_FOR_ROOM_S)  # it is found again, and the ballast may have made room by then
 
     async def recount(self) -> Recount:
         return await self._call(self._file.recount)
@@ -231,7 +221,7 @@ class Outbox:
             with transaction(self._file.connection):
                 statements(self._file.connection)
 
-        await self._call(partial(self._room_for, work))
+        await self._call(partial(self._ballast.room_for, work))
 
     async def settle(self) -> None:
         """Write down what is complete, if the disk takes it: else the next start writes the same points once more."""
@@ -248,3 +238,6 @@ class Outbox:
         finally:
             await self._call(self._file.close)
             self._thread.close()
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        return await self._thread.call(work)

@@ -1,6 +1,5 @@
 """The outbox's file: every SQL statement of it, each a function of the one thread that owns the connection."""
 
-import fcntl
 import os
 import secrets
 import sqlite3
@@ -9,34 +8,27 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import orjson
 
-from services.ingest import backlog, deadletters, errands, pending
+from services.ingest import backlog, deadletters, pending
 from services.ingest.backlog import RegistryRow
 from services.ingest.books import Moves, Recount, store_moves
 from services.ingest.deadletters import Quota
-from services.ingest.errors import OutboxDamaged
+from services.ingest.errors import OutboxDamaged, RowDamaged
 from services.ingest.group import Group, Letter
+from services.ingest.isolation import isolate
 from services.ingest.latest import Checkpoint, Latest
+from services.ingest.lock import hold
+from services.ingest.salvage import Isolated, mend
+from services.ingest.soundness import spooled
+from services.ingest.tables import prepare
 from shared.books import COLUMNS
-from shared.process import ExitCode, Refusal
-from shared.readings import DeviceStatus, Reading, decode_readings
+from shared.readings import DeviceStatus, Reading
 
-_SCHEMA: Final = f"""
-CREATE TABLE IF NOT EXISTS meta (epoch TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS spool (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- one row = one group = one announcement
-    entries INTEGER NOT NULL,
-    committed_ns INTEGER NOT NULL,
-    crc INTEGER NOT NULL,                   -- of body and status
-    body BLOB NOT NULL,                     -- the one encoding of its readings
-    status BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS books ({", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in COLUMNS)});
-"""
 _SET_BOOKS: Final = f"UPDATE books SET {', '.join(f'{name} = ?' for name in COLUMNS)}"
 
 
@@ -101,32 +93,21 @@ class OutboxFile:
         self._lock = -1
         self._quota = Quota(max_letters_bytes)
         self.connection: sqlite3.Connection
+        self.isolated: Isolated | None = None
         self._books: Moves = Counter()
 
     def open(self) -> Opened:
-        """Raise Refusal when another process has the file, OutboxDamaged when it can't be read."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self._path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        """Mend a damaged file first: `isolated` says so. Raise Refusal for another's, OutboxFull, OutboxDamaged."""
+        self._lock = hold(self._path.with_suffix(".lock"))
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            self.isolated = mend(self._path, prepare)
+        except BaseException:
             os.close(self._lock)
-            raise Refusal(
-                f"{self._path.parent} is in use by another telemetrio: stop it, or give this one its own directory "
-                "(--data-dir, TELEMETRIO_DATA_DIR)",
-                ExitCode.WRONG_SETTINGS,
-            ) from error
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-        self.connection = connection
+            raise
+        self.connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
         try:
-            connection.execute("PRAGMA page_size=16384")  # bodies are large; counts, like the next, only in a new file
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")  # COMMIT returns after the fsync: the promise rests on this
-            connection.executescript(
-                "".join((_SCHEMA, *(each.SCHEMA for each in (deadletters, backlog, pending, errands))))
-            )
-            self._quota.load(connection)
+            prepare(self.connection)
+            self._quota.load(self.connection)
             return self._read_meta()
         except sqlite3.DatabaseError as error:
             self.close()
@@ -201,7 +182,7 @@ class OutboxFile:
         return int(pages * one("PRAGMA page_size").fetchone()[0]) - self._quota.payload_bytes
 
     def rows(self, after: int, max_entries: int) -> list[SpoolRow]:
-        """Rows after a seq, in order, up to so many entries (one row at least); raises OutboxDamaged for a bad one."""
+        """Rows after a seq, in order, up to so many entries (one row at least); raises RowDamaged for a bad one."""
         found: list[SpoolRow] = []
         total = 0
         cursor = self.connection.execute(
@@ -211,13 +192,22 @@ class OutboxFile:
         for seq, entries, committed_ns, crc, body, status in cursor:
             if found and total + entries > max_entries:
                 break
-            if zlib.crc32(status, zlib.crc32(body)) != crc:
-                raise OutboxDamaged(f"{self._path}: the checksum of row {seq} doesn't hold")
-            statuses = [DeviceStatus(*each) for each in orjson.loads(status)]
-            found.append(SpoolRow(seq, entries, committed_ns, decode_readings(body), statuses, body))
+            content = spooled(crc, body, status)
+            if content is None:
+                raise RowDamaged(seq)
+            found.append(SpoolRow(seq, entries, committed_ns, *content, body))
             total += entries
         cursor.close()
         return found
+
+    def isolate(self, seq: int) -> Moves:
+        """Put a damaged row out of the way, in a transaction of its own; returns the books."""
+        books = Counter(self._books)
+        with transaction(self.connection):
+            books.update(isolate(self.connection, seq))
+            self._complete((), books, None)
+        self._books = books
+        return Counter(books)
 
     def recount(self) -> Recount:
         """Count the rows themselves, in one snapshot with the books."""
@@ -242,6 +232,13 @@ class OutboxFile:
     def close(self) -> None:
         self.connection.close()
         os.close(self._lock)
+
+
+def riding(completions: Sequence[Completion], checkpoint: Checkpoint | None) -> list[Completion]:
+    """Those of rows of which the checkpoint speaks; the others stay, and so do their rows."""
+    if checkpoint is None:
+        return []
+    return list(takewhile(lambda completion: max(completion.seqs) <= checkpoint.seq, list(completions)))
 
 
 def _refused(completions: Sequence[Completion]) -> list[Letter]:

@@ -46,11 +46,16 @@ def oldest(connection: sqlite3.Connection, max_bytes: int) -> list[Pending]:
         total += len(payload)
         if found and total > max_bytes:
             break
-        if _crc(topic, payload) != crc:
+        if not holds(crc, topic, payload):
             raise OutboxDamaged(f"the checksum of pending message {message} doesn't hold")
         found.append(Pending(message, topic, payload, received_ns))
     cursor.close()
     return found
+
+
+def holds(crc: int, topic: str, payload: bytes) -> bool:
+    """Whether the checksum of a row does."""
+    return _crc(topic, payload) == crc
 
 
 def size(message: Message | Pending) -> int:

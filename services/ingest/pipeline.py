@@ -19,6 +19,7 @@ from services.ingest.mirror import Mirror
 from services.ingest.notices import Notices
 from services.ingest.outbox import Outbox
 from services.ingest.registry import Registry
+from services.ingest.stages import each
 from services.ingest.writer import Writer
 from shared.readings import ReadingBatch
 
@@ -58,7 +59,7 @@ class Pipeline:
         while True:
             for handler, deliveries in self._notices.runs(await self._intake.take()):
                 if handler is None:
-                    for group in self._acceptor.groups(deliveries):
+                    for group in each("judge", self._acceptor.groups(deliveries)):
                         await self.settle(group)
                 else:
                     (notice,) = deliveries

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, select, update
 
 from shared.database.tables import dead_letters, ingest_books
 from shared.database.upsert import insert_into
@@ -32,3 +32,15 @@ def push_books(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     insert = insert_into(connection.dialect.name, ingest_books)
     changed = {name: insert.excluded[name] for name in rows[0] if name not in {"source", "epoch"}}
     connection.execute(insert.on_conflict_do_update(index_elements=["source", "epoch"], set_=changed), rows)
+
+
+def succeed(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """The file of `epoch` goes on from that of `before`: its letters keep their numbers, its books contain those."""
+    letters, books = dead_letters.c, ingest_books.c
+    for row in rows:
+        source, before, epoch = row["source"], row["before"], row["epoch"]
+        known = select(letters.letter).where(letters.source == source, letters.epoch == epoch)
+        mine = (letters.source == source, letters.epoch == before)
+        connection.execute(delete(dead_letters).where(*mine, letters.letter.in_(known)))
+        connection.execute(update(dead_letters).where(*mine).values(epoch=epoch))
+        connection.execute(delete(ingest_books).where(books.source == source, books.epoch == before))

@@ -1,6 +1,7 @@
 """The mirror between a real outbox and a real relational database: nothing is lost, nothing is told twice."""
 
 import asyncio
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from sqlalchemy import Row, Table, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest import deadletters
+from services.ingest import backlog, deadletters
 from services.ingest import mirror as mirror_module
 from services.ingest.group import Gone, Group
 from services.ingest.mirror import Mirror
@@ -437,3 +438,28 @@ async def test_a_change_of_profile_keeps_the_old_measurement(both: Both) -> None
     assert lie == [("b1", "boiler", 1), ("b1", "telemetry", 1)]
     newest = await both.latest_of("b1")
     assert (newest.measurement, newest.values) == ("boiler", {"bar": 6.0})
+
+
+async def test_a_file_that_goes_on_from_a_damaged_one_is_told_as_one(tmp_path: Path) -> None:
+    """Under a new epoch nothing counts twice: the old books give way, and letters keep their numbers."""
+    async with opened(tmp_path) as both:
+        await both.bench.commit(delivery("d1", {"a": 1}), delivery("d1", b"not json"))
+        await both.mirror.push()
+        (before,) = await both.rows(ingest_books)
+    path = tmp_path / "ingest" / "ingest.outbox"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("UPDATE registry SET user_id = -1")
+    connection.close()
+    async with opened(tmp_path) as both:
+        await both.bench.commit(delivery("d1", b"not json either"))
+        await both.mirror.push()
+        (books,) = await both.rows(ingest_books)
+        assert books.epoch == both.bench.outbox.epoch != before.epoch
+        assert (books.received, books.spooled, books.dead_lettered) == (3, 1, 2)
+        assert [(row.epoch, row.letter) for row in await both.rows(dead_letters)] == [
+            (books.epoch, 1),
+            (books.epoch, 2),
+        ]
+        await both.mirror.push()
+        assert len(await both.rows(dead_letters)) == 2
+        assert await both.bench.outbox.read(backlog.predecessors) == []

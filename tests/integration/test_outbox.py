@@ -185,24 +185,6 @@ async def test_a_second_process_is_refused_and_the_first_goes_on(bench: Bench) -
     assert (await bench.samples("d1", 1)).seq == 1
 
 
-async def test_a_row_whose_checksum_does_not_hold_is_not_read(bench: Bench) -> None:
-    """A flipped byte is noticed, not passed on as a measurement."""
-    await bench.samples("d1", 1)
-    await bench.outbox.read(
-        lambda connection: connection.execute("UPDATE spool SET body = CAST(replace(body, '1.0', '2.0') AS BLOB)")
-    )
-    with pytest.raises(OutboxDamaged, match="checksum of row 1"):
-        await bench.outbox.rows(0, 10)
-
-
-async def test_a_file_that_is_no_outbox_is_damaged(tmp_path: Path) -> None:
-    """It is left as it is, for somebody to look at; the lock is let go."""
-    (tmp_path / "ingest.outbox").write_bytes(b"something else" * 1_000)
-    for _ in range(2):
-        with pytest.raises(OutboxDamaged):
-            OutboxFile(tmp_path / "ingest.outbox").open()
-
-
 async def test_an_epoch_is_never_without_books(tmp_path: Path) -> None:
     """Killed in its first moment, between the one and the other, the file opens at the next start."""
     file = OutboxFile(tmp_path / "ingest.outbox")

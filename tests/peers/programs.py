@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from tests.peers.disk import tmpfs
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 # Debian's servers lie outside an ordinary user's PATH.
 SEARCHED: Final = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/sbin"])
@@ -46,6 +48,7 @@ PEERS: Final[dict[str, Callable[[], Path | None]]] = {
     "postgres": postgres,
     "nginx": program("nginx"),
     "openssl": program("openssl"),
+    "tmpfs": tmpfs,
     "chromium": program("chromium"),
     "node": node,
     "dashboard": file("telemetrio/web/index.html"),
@@ -56,4 +59,6 @@ BUILT: Final = frozenset({"node", "dashboard", "socketio_client"})
 
 def mend(name: str) -> str:
     """Which script brings it."""
+    if name == "tmpfs":
+        return "root may mount it"
     return "scripts/test builds it" if name in BUILT else "scripts/peers installs it"

@@ -25,6 +25,16 @@ class Worker:
         self._log = data_dir.with_suffix(".log")
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def url(self) -> str:
+        """Of its health port."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
     def log(self) -> str:
         return self._log.read_text()
 

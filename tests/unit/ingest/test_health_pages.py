@@ -20,8 +20,14 @@ async def ask(health: Health, path: str) -> tuple[int, Any]:
     async def receive() -> Any:
         raise AssertionError("nothing of a body is read")
 
-    await HealthPages(health, lambda: books)({"type": "http", "path": path}, receive, send)
+    await HealthPages(health, lambda: books, metrics)({"type": "http", "path": path}, receive, send)
     return sent[0]["status"], orjson.loads(sent[1]["body"])
+
+
+async def metrics(_scope: Any, _receive: Any, send: Any) -> None:
+    """The page that shared.metrics makes."""
+    await send({"status": 200})
+    await send({"body": b'"metrics"'})
 
 
 async def test_it_is_alive_while_the_loop_turns() -> None:
@@ -48,6 +54,11 @@ async def test_the_books_are_told_with_their_balance() -> None:
     assert await ask(Health(), "/books") == (200, {"received": 3, "stored": 2, "spooled": 1, "balanced": True})
 
 
+async def test_metrics_are_asked_for_by_their_own_path() -> None:
+    """They are text, and made elsewhere."""
+    assert await ask(Health(), "/metrics") == (200, "metrics")
+
+
 async def test_another_path_says_which_there_are() -> None:
     """In the shape of every error."""
     status, told = await ask(Health(), "/metrics-to-be")
@@ -66,5 +77,5 @@ async def test_the_lifespan_is_answered() -> None:
     async def send(message: Any) -> None:
         sent.append(message["type"])
 
-    await HealthPages(Health(), Counter)({"type": "lifespan"}, receive, send)
+    await HealthPages(Health(), Counter, metrics)({"type": "lifespan"}, receive, send)
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

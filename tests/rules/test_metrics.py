@@ -1,0 +1,37 @@
+"""What is measured is written down."""
+
+from pathlib import Path
+
+from services.ingest.delivery import Intake
+from services.ingest.live import LiveAnnouncer
+from services.ingest.metrics import Instruments, MeasuredOutbox, watch_broker, watch_intake, watch_live
+from services.ingest.session import SessionSettings
+from services.ingest.subscriber import Subscriber
+from shared.broker import BrokerSettings
+from shared.health import Health
+from tests.fakes.ingest import settings_in
+from tests.fakes.metrics import MemoryFilters, names_of
+from tests.rules.tree import ROOT
+
+
+def ingest_metrics(directory: Path) -> set[str]:
+    """The name of every metric of an ingest, as Prometheus has it."""
+    health, intake, settings = Health(), Intake(), settings_in(directory)
+    broker = BrokerSettings(_env_file=None)
+    instruments = Instruments(health)
+    MeasuredOutbox(settings, health, instruments)
+    watch_intake(instruments.registry, intake)
+    subscriber = Subscriber(intake, broker, SessionSettings("rules"), health, MemoryFilters())
+    watch_broker(instruments.registry, subscriber)
+    watch_live(instruments.registry, LiveAnnouncer(broker, "rules", health))
+    return names_of(instruments.registry)
+
+
+def test_every_metric_is_documented(tmp_path: Path) -> None:
+    """docs/metrics.md names every metric as it is scraped, and none that there isn't."""
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    rows = [line.split("`")[1].partition("{")[0] for line in page.splitlines() if line.startswith("| `telemetrio_")]
+    named = {name for name in rows if not name.endswith((" 0", " > 0.5", " > 300"))}
+    told = {name for name in ingest_metrics(tmp_path) if name.startswith("telemetrio_")}
+    assert sorted(told - named) == []
+    assert sorted(name for name in named - told if " " not in name) == []
