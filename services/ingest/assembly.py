@@ -66,8 +66,8 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
     stack.push_async_callback(mirror.push_last)
     stack.push_async_callback(outbox.settle)  # runs before the last push, so that people see the books as they ended
     intake, notices, post = Intake(), Notices(), Post()
-    watch_intake(instruments.registry, intake)
     complaints = Complaints(post, settings.device_prefix)
+    watch_intake(instruments.registry, intake)
     store = MeasuredStore(around.store, instruments)
     writer = Writer(outbox, store, around.announcer, around.health)
     adjournment = Adjournment(outbox, registry, settings, around.health)

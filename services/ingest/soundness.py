@@ -116,7 +116,7 @@ def _pending(row: Row) -> bool:
 
 
 def _profiles(row: Row) -> bool:
-    return _json(row["document"], dict)
+    return _json(row["document"], object)  # whether it is a profile is judged where it is read
 
 
 def _filters(row: Row) -> bool:

@@ -26,4 +26,4 @@ def prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")  # COMMIT returns after the fsync: the promise rests on this
-    connection.executescript(_SCHEMA + deadletters.SCHEMA + backlog.SCHEMA + pending.SCHEMA + errands.SCHEMA)
+    connection.executescript("".join((_SCHEMA, *(each.SCHEMA for each in (deadletters, backlog, pending, errands)))))

@@ -77,7 +77,10 @@ def spoil(site: Site, where: str) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("where", ["pages", "row", "log"])
+LONG = [pytest.param(where, marks=pytest.mark.long) for where in ("row", "log")]
+
+
+@pytest.mark.parametrize("where", ["pages", *LONG])
 async def test_a_damaged_file_costs_only_what_was_damaged(site: Site, where: str) -> None:
     """It starts; every reading whose row is sound is stored once; the rest is counted, told, and kept in a file."""
     sent = await leave_on_disk(site)
@@ -115,6 +118,7 @@ async def test_a_damaged_file_costs_only_what_was_damaged(site: Site, where: str
         assert connection.execute(asked).fetchone() == (0, books["dead_lettered"])
 
 
+@pytest.mark.long
 async def test_a_file_that_was_deleted_while_stopped_is_begun_anew(site: Site) -> None:
     """With a lock file left behind: it starts, says nothing that isn't so, and takes what comes."""
     sent = await publish(site.broker.port, 100)

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest import backlog, damage, filters, isolation, salvage, scan, soundness, tables
+from services.ingest import backlog, damage, filters, isolation, pending, salvage, scan, soundness, tables
+from services.ingest.delivery import Message
 from services.ingest.errors import OutboxFull
+from services.ingest.group import Group
 from services.ingest.lock import hold
 from services.ingest.outboxfile import SpoolRow
 from services.ingest.writer import Writer
 from shared.books import COLUMNS
+from shared.process import ExitCode, Refusal
 from tests.fakes.ingest import NOW, Announced, Bench, delivery
 from tests.fakes.store import FailingStore
 from tests.peers.waiting import eventually_async
@@ -261,6 +264,26 @@ def test_a_new_file_has_large_pages_and_gives_them_back(tmp_path: Path) -> None:
             assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
+async def test_messages_that_wait_to_be_judged_go_on(tmp_path: Path) -> None:
+    """Each sound one is an entry of the spool still; one whose checksum doesn't hold is lost, and counted."""
+    bench = await opened(tmp_path / "data")
+    await bench.samples("d1", 1)
+    group = Group()
+    for number in range(3):
+        group.hold(Message(f"iot/devices/n{number}/data", b"{}", NOW))
+    await bench.outbox.commit(group, [])
+    assert bench.outbox.books["spooled"] == 4
+    await bench.outbox.read(lambda found: found.execute("UPDATE pending SET payload = x'5b5d' WHERE message = 2"))
+    await bench.outbox.close()
+    again = await opened(tmp_path / "data")
+    assert "1 entries are lost" in again.health["outbox_file"].detail
+    waiting = await again.outbox.read(lambda found: pending.oldest(found, 1_000))
+    assert [one.topic for one in waiting] == ["iot/devices/n0/data", "iot/devices/n2/data"]
+    assert (again.outbox.books["spooled"], again.outbox.books["dead_lettered"]) == (3, 1)
+    assert (await again.outbox.recount()).agrees
+    await again.outbox.close()
+
+
 async def test_a_log_that_is_cut_or_gone_begins_a_new_epoch(written: Written, tmp_path: Path) -> None:
     """Otherwise the numbers of what was lost would be given again, and live would take new readings for old ones."""
     for name, spoil in (
@@ -427,6 +450,14 @@ async def test_a_disk_that_fails_is_not_taken_for_a_damaged_file(
     os.close(hold(tmp_path / "data" / "ingest.lock"))  # let go of
 
 
+async def test_a_directory_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+    """Before anything is touched, with what to do about it."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Refusal, match=r"file/data can't be written \(Not a directory\): mend its disk") as refused:
+        hold(tmp_path / "file" / "data" / "ingest.lock")
+    assert refused.value.code == ExitCode.DIED
+
+
 async def test_books_that_make_no_sense_are_counted_anew(written: Written, tmp_path: Path) -> None:
     """Then `received` is what was carried over; nobody knows how much was lost, and that is what it says."""
     path = copy(written.closed, tmp_path / "data")
@@ -445,9 +476,9 @@ async def test_tables_of_another_version_go_on_too(written: Written, tmp_path: P
     """Whatever tables there are: their rows are copied, whether their key is a number or a text."""
     path = copy(written.closed, tmp_path / "data")
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("CREATE TABLE commands (command_id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID")
+        connection.execute("CREATE TABLE of_tomorrow (command_id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID")
         connection.execute("BEGIN")
-        connection.executemany("INSERT INTO commands VALUES (?, ?)", [(f"c{n}", n) for n in range(2_000)])
+        connection.executemany("INSERT INTO of_tomorrow VALUES (?, ?)", [(f"c{n}", n) for n in range(2_000)])
         connection.execute("COMMIT")
         (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'dirty'").fetchone()
     data = bytearray(path.read_bytes())
@@ -455,7 +486,7 @@ async def test_tables_of_another_version_go_on_too(written: Written, tmp_path: P
     data[(root - 1) * size : root * size] = bytes(size)
     path.write_bytes(data)
     bench = await opened(tmp_path / "data")
-    assert await bench.outbox.read(lambda found: found.execute("SELECT count(*) FROM commands").fetchone()) == (2_000,)
+    assert await bench.outbox.read(lambda found: found.execute("SELECT count(*) FROM of_tomorrow").fetchone()) == (2_000,)
     assert await bench.outbox.read(backlog.latest) == {}
     assert len((await bench.outbox.read(backlog.registry)).devices) == 20
     assert len(await all_rows(bench)) == ROWS
