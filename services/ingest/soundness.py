@@ -127,6 +127,10 @@ def _books(row: Row) -> bool:
     return all(0 <= row[name] < _MOST for name in COLUMNS)
 
 
+def _commands(row: Row) -> bool:
+    return _json(row["left"], list)
+
+
 def _json(text: bytes, kind: type) -> bool:
     try:
         return isinstance(orjson.loads(text), kind)
@@ -142,4 +146,5 @@ _RULES: Final[dict[str, Callable[[Row], bool]]] = {
     "profiles": _profiles,
     "filters": _filters,
     "books": _books,
+    "commands": _commands,
 }

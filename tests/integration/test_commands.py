@@ -1,6 +1,7 @@
 """Commands on a real outbox: dead letters driven again or discarded, once, with books that balance at every step."""
 
 import random
+import sqlite3
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -306,6 +307,30 @@ async def test_old_commands_are_forgotten(desk: Desk) -> None:
     assert await desk.outbox.read(partial(errands.find, command_id="command-1")) == Errand()
     found = await desk.outbox.read(partial(errands.find, command_id=f"command-{KEPT_NS // 2}"))
     assert found == Errand(1, 1, ((4, "why"),))
+
+
+async def test_a_damaged_file_forgets_no_letter_that_went(tmp_path: Path) -> None:
+    """What a command had done is carried over; a note of it that nobody can read isn't, and stops nobody."""
+
+    def spoil(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE commands SET \"left\" = x'7b'")
+
+    first = Desk(tmp_path)
+    await first.outbox.open()
+    await first.commit(delivery("k1", BAD), delivery("k1", BAD))
+    command = first.command("discard", 1)
+    await first.carry_out(command)
+    await first.outbox.change(spoil)
+    await first.outbox.close()
+    second = Desk(tmp_path)
+    await second.outbox.open()
+    assert second.outbox.epoch != first.outbox.epoch
+    assert await second.outbox.read(partial(deadletters.to_forget, limit=9)) == [1]
+    await second.carry_out(command)
+    await second.carry_out(second.command("discard", 2, command_id="command-2"))
+    assert [answer.done for answer in second.answers()] == [0, 1]
+    assert second.books() == {"received": 2, "discarded": 2}
+    await second.outbox.close()
 
 
 async def test_books_balance_whatever_is_commanded(desk: Desk) -> None:

@@ -109,6 +109,20 @@ def test_a_refused_sample_never_takes_the_place_of_a_neighbour() -> None:
     assert len(set(times)) == 3
 
 
+def strangers() -> Registry:
+    made = Registry("refuse", "open")
+    made.replace([])
+    return made
+
+
+@pytest.mark.parametrize("refusing", [registry(disabled=True), strangers()])
+def test_messages_refused_unread_have_times_of_their_own(refusing: Registry) -> None:
+    """Of a device that was disabled, or not yet added: all samples of one moment are points of their own later."""
+    group = first([{"x": 1}, {"x": 2}], [{"x": 3}, {"x": 4}], by=refusing)
+    readings = [reading for letter in group.letters for reading in again(letter).readings]
+    assert len({reading.ts_ns for reading in readings}) == len(readings) == 4
+
+
 def test_what_is_still_refused_is_a_letter_again() -> None:
     """With the bytes and the receipt of the first, and the weight of the samples that are still missing."""
     content = [{"x": 1}, {"other": 2}, {"x": [3], "other": 1}, {"other": "\x00"}]
