@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
-from typing import Any, Final, NamedTuple
-
-import orjson
+from typing import Final, NamedTuple
 
 from services.ingest.delivery import Delivery, Message
 from services.ingest.group import MAX_BYTES, MAX_READINGS, Group, Letter, shed_message
@@ -13,14 +11,14 @@ from services.ingest.places import places
 from services.ingest.ratelimit import RateLimit
 from services.ingest.registry import Device, Registry
 from services.ingest.settings import IngestSettings
+from services.ingest.status import parse_status
 from shared.flat import FlatJudge
-from shared.payloads import MAX_PAYLOAD, MAX_SAMPLES, Verdict, Window, judge
+from shared.payloads import MAX_SAMPLES, Verdict, Window, judge
 from shared.readings import DeviceStatus, Reading, Values, encode_readings
 from shared.times import EARLIEST_NS
 from shared.topics import DeviceTopic, parse_device_topic
 from shared.values import Flaw
 
-_STATUS: Final = ("online", "offline")
 # Reading(…) without a call of Python in between, which would take as long as all the rest of it
 _reading: Final = partial(tuple.__new__, Reading)
 _NOWHERE: Final[dict[str, "Route"]] = {}
@@ -56,14 +54,11 @@ class Acceptor:
 
     def groups(self, deliveries: Iterable[Delivery]) -> Iterator[Group]:
         """Judge all, in order; a group closes when it is full."""
-        if self._version != self._registry.version:
-            self._version = self._registry.version
-            self._routes.clear()
-            self._judges.clear()
         group = Group()
         for delivery in deliveries:
             position = 0
             while position < len(delivery.messages):
+                self._follow_registry()  # a group may have waited for hours before this one
                 position = self._fill(group, delivery, position)
                 if group.full:
                     yield group
@@ -107,6 +102,12 @@ class Acceptor:
         group.take(delivery, position - begin)
         return position
 
+    def _follow_registry(self) -> None:
+        if self._version != self._registry.version:
+            self._version = self._registry.version
+            self._routes.clear()
+            self._judges.clear()
+
     def _window(self, now_ns: int) -> tuple[int, int]:
         earliest = EARLIEST_NS if self._max_age_ns is None else max(EARLIEST_NS, now_ns - self._max_age_ns)
         return earliest, now_ns + self._max_ahead_ns
@@ -123,26 +124,34 @@ class Acceptor:
         if topic.device_id is None:
             _refuse(group, self._own_time(message), Flaw("", "bad_device_id", topic.level[:256]))
             return
-        device = self._registry.find(topic.device_id)
+        device = self._device(message, group, topic.device_id)
         if device is None:
-            device = self._registry.register(topic.device_id)
-            if device is None and not self._registry.certain:
-                group.hold(message)
-                return
-            if device is None:
-                flaw = Flaw("", "unknown_device", topic.device_id)
-                _refuse(group, self._own_time(message), flaw, topic.device_id)
-                return
-            group.registered.append(topic.device_id)
+            return
         if device.disabled:
             _refuse(group, self._own_time(message), Flaw("", "device_disabled"), topic.device_id, device)
         elif self._limit is not None and not self._limit.admits(topic.device_id, message.received_ns):
             _shed(group, message, topic.device_id, device)
         elif topic.kind == "data":
             self._accept_data(message, group, topic.device_id, device)
-            self._routes[message.topic] = self._route(topic.device_id, device)
+            if message.topic not in self._routes:
+                self._routes[message.topic] = self._route(topic.device_id, device)
         else:
             _accept_status(message, group, topic, device)
+
+    def _device(self, message: Message, group: Group, device_id: str) -> Device | None:
+        """Whose message it is; None where that can't be told yet, or never: then it is in the group."""
+        device = self._registry.find(device_id)
+        if device is not None:
+            return device
+        if not self._registry.certain:  # somebody's perhaps: registered now, it would be taken for the local admin's
+            group.hold(self._own_time(message))  # judged later, it must not take a time that others have
+            return None
+        device = self._registry.register(device_id)
+        if device is None:
+            _refuse(group, self._own_time(message), Flaw("", "unknown_device", device_id), device_id)
+        else:
+            group.registered.append(device_id)
+        return device
 
     def _route(self, device_id: str, device: Device) -> Route:
         profile = device.profile
@@ -220,25 +229,10 @@ def _accept_status(message: Message, group: Group, topic: DeviceTopic, device: D
     if not message.payload:  # an empty retained message clears the topic; it says nothing of the device
         group.counts["ignored"] += 1
         return
-    status = _parse_status(message.payload)
+    status = parse_status(message.payload)
     if status is None:
         flaw = Flaw("status", "wrong_type", 'a status is online or offline, or {"status": …}')
         _refuse(group, message, flaw, topic.device_id, device)
         return
     group.counts["status"] += 1
     group.status.append(DeviceStatus(str(topic.device_id), device.user_id, status, message.received_ns))
-
-
-def _parse_status(payload: bytes) -> str | None:
-    if len(payload) > MAX_PAYLOAD:
-        return None
-    word: Any = payload.strip().decode("utf-8", "replace")
-    if word[:1] in ("{", '"'):
-        try:
-            word = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            return None
-        if isinstance(word, dict):
-            word = word.get("status")
-    word = word.lower() if isinstance(word, str) else None
-    return word if word in _STATUS else None

@@ -122,16 +122,17 @@ def try_again(connection: sqlite3.Connection) -> None:
 def forget(
     connection: sqlite3.Connection,
     pushed: Sequence[tuple[str, int]],
-    moved: Sequence[int],
+    moved: Sequence[tuple[int, int]],
     devices: Sequence[str],
     refused: Sequence[int] = (),
 ) -> None:
-    """Mark as heard: (device_id, generation) of latest values, letters, devices; some letters as refused.
+    """Mark as heard: (device_id, generation) of latest values, (letter, entries), devices; some letters as refused.
 
     In an open transaction.
     """
     connection.executemany("DELETE FROM dirty WHERE device_id = ? AND generation <= ?", pushed)
-    connection.executemany("UPDATE dead SET moved = 1 WHERE letter = ?", [(letter,) for letter in moved])
+    # one that has grown meanwhile is told again
+    connection.executemany("UPDATE dead SET moved = 1 WHERE letter = ? AND entries = ?", moved)
     connection.executemany("UPDATE dead SET moved = 2 WHERE letter = ?", [(letter,) for letter in refused])
     connection.executemany("UPDATE registry SET pending = 0 WHERE device_id = ?", [(device,) for device in devices])
 

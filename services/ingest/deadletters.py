@@ -36,6 +36,9 @@ _ADD_TO_SHED: Final = (
 
 _OVER_THE_QUOTA: Final = "over the quota for dead letters: only their number is kept"
 
+# what a letter takes beside its payload and its paths, nearly
+_ROW_BYTES: Final = 256
+
 Shed = tuple[str | None, str]  # device_id, code
 
 
@@ -43,7 +46,7 @@ class Usage(NamedTuple):
     """Of one device."""
 
     letters: int
-    payload_bytes: int
+    kept_bytes: int
 
 
 class Plan(NamedTuple):
@@ -52,7 +55,12 @@ class Plan(NamedTuple):
     kept: list[Letter]
     shed: dict[Shed, Letter]
     usage: dict[str | None, Usage]
-    payload_bytes: int
+    kept_bytes: int
+
+
+def _weight(letter: Letter) -> int:
+    """What it takes on disk, nearly: its paths may be longer than its payload."""
+    return len(letter.payload) + len(letter.paths) + _ROW_BYTES
 
 
 class Quota:
@@ -61,40 +69,41 @@ class Quota:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._usage: dict[str | None, Usage] = {}
-        self.payload_bytes = 0
+        self.kept_bytes = 0
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Count what the file holds."""
         rows = connection.execute(
-            "SELECT device_id, count(*), total(length(payload)) FROM dead WHERE kind != 'shed' GROUP BY device_id"
+            f"SELECT device_id, count(*), total(length(payload) + length(paths) + {_ROW_BYTES}) FROM dead "
+            "WHERE kind != 'shed' GROUP BY device_id"
         )
         self._usage = {device_id: Usage(letters, int(size)) for device_id, letters, size in rows}
-        self.payload_bytes = sum(usage.payload_bytes for usage in self._usage.values())
+        self.kept_bytes = sum(usage.kept_bytes for usage in self._usage.values())
 
     def plan(self, letters: Sequence[Letter], gone: Sequence[Gone] = ()) -> Plan:
         """In order: who comes first is kept; but what goes with the same transaction makes room before."""
         plan = Plan([], {}, {}, 0)
-        total = self.payload_bytes
+        total = self.kept_bytes
         for letter in (each.letter for each in gone if each.letter.kind != "shed"):
             used = self._used(plan, letter)
-            plan.usage[letter.device_id] = Usage(used.letters - 1, used.payload_bytes - len(letter.payload))
-            total -= len(letter.payload)
+            plan.usage[letter.device_id] = Usage(used.letters - 1, used.kept_bytes - _weight(letter))
+            total -= _weight(letter)
         for letter in letters:
             used = self._used(plan, letter)
-            after = Usage(used.letters + 1, used.payload_bytes + len(letter.payload))
+            after = Usage(used.letters + 1, used.kept_bytes + _weight(letter))
             within = (
                 letter.kind != "shed"
                 and after.letters <= MAX_LETTERS_PER_DEVICE
-                and after.payload_bytes <= MAX_BYTES_PER_DEVICE
+                and after.kept_bytes <= MAX_BYTES_PER_DEVICE
             )
-            if within and total + len(letter.payload) <= self._max_bytes:
+            if within and total + _weight(letter) <= self._max_bytes:
                 plan.kept.append(letter)
                 plan.usage[letter.device_id] = after
-                total += len(letter.payload)
+                total += _weight(letter)
             elif letter.entries:
                 key = (letter.device_id, letter.code)
                 plan.shed[key] = _shed(letter, plan.shed.get(key))
-        return plan._replace(payload_bytes=total - self.payload_bytes)
+        return plan._replace(kept_bytes=total - self.kept_bytes)
 
     def _used(self, plan: Plan, letter: Letter) -> Usage:
         return plan.usage.get(letter.device_id) or self._usage.get(letter.device_id) or Usage(0, 0)
@@ -112,7 +121,7 @@ class Quota:
 
     def apply(self, plan: Plan) -> None:
         self._usage.update(plan.usage)
-        self.payload_bytes += plan.payload_bytes
+        self.kept_bytes += plan.kept_bytes
 
 
 def find(connection: sqlite3.Connection, row_ids: Sequence[int]) -> dict[int, Letter]:

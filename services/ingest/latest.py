@@ -40,8 +40,11 @@ class Latest:
         )
 
     def take_status(self, status: DeviceStatus) -> None:
-        if status.ts_ns >= self.status_ns:
-            self.user_id, self.status, self.status_ns = status.user_id, status.status, status.ts_ns
+        if status.ts_ns < self.status_ns:
+            return
+        if status.user_id != self.user_id:  # the old owner's values are none of the new one's business
+            self.user_id, self.measurement, self.ts_ns, self.values = status.user_id, "", 0, {}
+        self.status, self.status_ns = status.status, status.ts_ns
 
 
 class Checkpoint(NamedTuple):
@@ -90,6 +93,8 @@ class LatestBoard:
             if row.measurement == measurement and row.user_id == user_id:
                 row.values.update(values)
             else:
+                if row.user_id != user_id:  # nor is what it said of itself under another one
+                    row.status, row.status_ns = "", 0
                 row.user_id, row.measurement, row.values = user_id, measurement, dict(values)
         for status in statuses:
             row = dirty.get(status.device_id)

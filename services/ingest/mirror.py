@@ -155,7 +155,7 @@ class Mirror:
         self._measurements |= measurements
         self._registry.announced(told)
         forgotten = self._board.pushed(changed)
-        moved = [row_id for row_id, _ in letters]
+        moved = [(row_id, letter.entries) for row_id, letter in letters]
         if forgotten or moved or told:
             await self._outbox.change(
                 partial(backlog.forget, pushed=forgotten, moved=moved, devices=told, refused=kept)

@@ -179,7 +179,7 @@ class OutboxFile:
         """Of pages in use, less the dead letters: those have a bound of their own, and must never stop intake."""
         one = self.connection.execute
         pages = one("PRAGMA page_count").fetchone()[0] - one("PRAGMA freelist_count").fetchone()[0]
-        return int(pages * one("PRAGMA page_size").fetchone()[0]) - self._quota.payload_bytes
+        return int(pages * one("PRAGMA page_size").fetchone()[0]) - self._quota.kept_bytes
 
     def rows(self, after: int, max_entries: int) -> list[SpoolRow]:
         """Rows after a seq, in order, up to so many entries (one row at least); raises RowDamaged for a bad one."""

@@ -47,6 +47,9 @@ class Registry:
     def learn(self, rows: Iterable[RegistryRow], profiles: Iterable[ProfileRow] = ()) -> None:
         """Take what a copy, or the relational database, says."""
         self.version += 1
+        self._learn(rows, profiles)
+
+    def _learn(self, rows: Iterable[RegistryRow], profiles: Iterable[ProfileRow]) -> None:
         self._profiles = {**_sound(profiles), **PROFILES}
         for device_id, user_id, profile, disabled in rows:
             # a profile that nobody can tell: taken for unknown, the device would become somebody else's
@@ -55,9 +58,11 @@ class Registry:
     def replace(self, rows: Iterable[RegistryRow], profiles: Iterable[ProfileRow] = ()) -> None:
         """Take the relational database's word for everything but the devices that it has yet to hear of."""
         kept = {device_id: self._devices[device_id] for device_id in (*self._pending, *self._uncommitted)}
-        self._devices.clear()
-        self.learn(rows, profiles)
+        before, self._devices = self._devices, {}
+        self._learn(rows, profiles)
         self._devices.update(kept)
+        if self._devices != before:  # profiles are part of the devices
+            self.version += 1
         self._heard.set()
 
     @property

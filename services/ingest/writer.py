@@ -44,11 +44,12 @@ class Writer:
 
     def take(self, batch: ReadingBatch) -> None:
         """A batch was committed. While the store is away only so many are remembered; the file has them all."""
-        if self._remembered + len(batch.readings) > _MAX_REMEMBERED:
+        size = len(batch.readings) + len(batch.status)
+        if self._remembered + size > _MAX_REMEMBERED:
             self._recent.clear()
             self._remembered = 0
         self._recent.append(batch)
-        self._remembered += len(batch.readings)
+        self._remembered += size
         self._woken.set()
 
     async def run(self) -> None:
@@ -93,7 +94,7 @@ class Writer:
 
     def _forget(self) -> ReadingBatch:
         batch = self._recent.popleft()
-        self._remembered -= len(batch.readings)
+        self._remembered -= len(batch.readings) + len(batch.status)
         return batch
 
     def _at_hand(self) -> list[ReadingBatch]:

@@ -59,8 +59,10 @@ def settings_in(directory: Path, **changes: Any) -> IngestSettings:
 
 
 def registering() -> Registry:
-    """A registry that takes every device."""
-    return Registry("register", DEFAULT_PROFILE)
+    """A registry that was read, and takes every device."""
+    registry = Registry("register", DEFAULT_PROFILE)
+    registry.replace([])
+    return registry
 
 
 class Bench:

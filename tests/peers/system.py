@@ -69,6 +69,18 @@ class System:
         """SIGTERM; returns the exit code."""
         return self._end(signal.SIGTERM, within_s)
 
+    def wait(self, within_s: float = 15.0) -> int:
+        """The exit code of a process that ends by itself."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        try:
+            return process.wait(within_s)
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
     def restart(self) -> None:
         self.stop()
         self.start()

@@ -40,6 +40,7 @@ def test_an_example_is_accepted_whole_and_means_what_it_shows(name: str) -> None
 def test_the_status_example_makes_a_device_offline() -> None:
     """An object with `status` says the same as the bare word."""
     registry = Registry("register", "environment")
+    registry.replace([])
     acceptor = Acceptor(registry, IngestSettings(_env_file=None))
     payload = (PAYLOADS / "device-status.json").read_bytes()
     deliveries = [Delivery([("iot/devices/x/status", each)], NOW_NS, print) for each in (payload, b"offline")]

@@ -108,7 +108,8 @@ def test_an_unknown_device_is_not_judged_before_the_registry_was_read() -> None:
     registry.learn([("known", 1, "open", False)])
     deliveries = [delivery("new", b"whatever"), delivery("known", {"a": 1}), delivery("new", b"online", kind="status")]
     group = accepted(*deliveries, registry=registry)
-    assert group.held == [deliveries[0].one, deliveries[2].one]
+    assert [each[:2] for each in group.held] == [deliveries[0].one[:2], deliveries[2].one[:2]]
+    assert NOW == group.held[0].received_ns < group.held[1].received_ns < NOW + 10_000  # none has another's time
     assert ([each.device_id for each in group.readings], group.status, group.letters) == (["known"], [], [])
     assert (group.counts["received"], group.counts["spooled"], group.counts["messages"]) == (3, 3, 3)
     assert not registry.certain
@@ -214,3 +215,36 @@ def test_groups_close_when_they_are_full_and_keep_the_order() -> None:
 def test_no_delivery_no_group() -> None:
     """An empty hand is not committed."""
     assert list(Acceptor(registering(), settings_in(Path())).groups([])) == []
+
+
+def test_before_the_registry_was_read_nobody_is_registered() -> None:
+    """It may be somebody's device: its readings would stay the local admin's for ever."""
+    registry = Registry("register", DEFAULT_PROFILE)
+    group = accepted(delivery("dev7", {"a": 1}), registry=registry)
+    assert (len(group.held), group.readings, group.registered) == (1, [], [])
+    registry.replace([("dev7", 7, "open", False)])
+    assert accepted(delivery("dev7", {"a": 1}), registry=registry).readings[0].user_id == 7
+
+
+def test_held_messages_and_those_after_them_never_become_one_point() -> None:
+    """One read of a gateway: some wait for the registry, the rest is judged at once; each has a time of its own."""
+    registry = Registry("register", DEFAULT_PROFILE)
+    acceptor = Acceptor(registry, settings_in(Path()))
+    (held,) = acceptor.groups([delivery("d1", {"a": number}) for number in range(5)])
+    registry.replace([("d1", 1, "open", False)])
+    (judged,) = acceptor.groups([delivery("d1", {"a": number}) for number in range(5)])
+    times = [*(each.received_ns for each in held.held), *(each.ts_ns for each in judged.readings)]
+    assert times == sorted(set(times))
+    assert len(times) == 10
+
+
+def test_an_unchanged_registry_costs_nobody_the_quick_way() -> None:
+    """It is read every half minute; only a change makes ingest ask anew who is who."""
+    registry = registering()
+    rows = [("d1", 1, "open", False)]
+    registry.replace(rows)
+    version = registry.version
+    registry.replace(rows)
+    assert registry.version == version
+    registry.replace([("d1", 2, "open", False)])
+    assert registry.version > version

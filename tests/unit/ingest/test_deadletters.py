@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services.ingest import backlog
 from services.ingest.deadletters import MAX_LETTERS_PER_DEVICE, Quota, Usage
 from services.ingest.delivery import Message
 from services.ingest.group import Group, Letter, shed_message
@@ -25,9 +26,12 @@ def group(*letters: Letter) -> Group:
     return Group(letters=list(letters), counts=Counter(received=entries, dead_lettered=entries))
 
 
+OVERHEAD = 256 + len(b"[]")  # of a row, and of its paths
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[OutboxFile]:
-    opened = OutboxFile(tmp_path / "ingest.outbox", max_letters_bytes=1_000)
+    opened = OutboxFile(tmp_path / "ingest.outbox", max_letters_bytes=10 * (100 + OVERHEAD))
     opened.open()
     yield opened
     opened.close()
@@ -42,9 +46,9 @@ def test_a_plan_changes_nothing_until_it_is_applied() -> None:
     """A transaction that is rolled back must leave the quota as it was."""
     quota = Quota(1_000)
     plan = quota.plan([letter(size=600)])
-    assert quota.payload_bytes == 0
+    assert quota.kept_bytes == 0
     quota.apply(plan)
-    assert quota.payload_bytes == 600
+    assert quota.kept_bytes == 600 + OVERHEAD
 
 
 def test_one_device_is_bounded_in_letters_and_the_others_are_not() -> None:
@@ -53,7 +57,7 @@ def test_one_device_is_bounded_in_letters_and_the_others_are_not() -> None:
     plan = quota.plan([letter(size=1) for _ in range(MAX_LETTERS_PER_DEVICE + 5)] + [letter("other")])
     assert len(plan.kept) == MAX_LETTERS_PER_DEVICE + 1
     assert [(key, shed.entries) for key, shed in plan.shed.items()] == [(("d", "not_json"), 5)]
-    assert plan.usage["other"] == Usage(1, 10)
+    assert plan.usage["other"] == Usage(1, 10 + OVERHEAD)
 
 
 def test_above_the_bound_a_flood_is_one_row_for_each_code(file: OutboxFile) -> None:
@@ -71,21 +75,21 @@ def test_above_the_bound_a_flood_is_one_row_for_each_code(file: OutboxFile) -> N
 
 def test_a_letter_of_refused_metrics_weighs_nothing_and_is_left_out(file: OutboxFile) -> None:
     """Its sample was stored: there is nothing to count."""
-    file.write(group(letter(size=1_000)), (), (), None)
+    file.write(group(letter(size=1_000 + 9 * OVERHEAD)), (), (), None)
     file.write(group(letter(size=10, entries=0)), (), (), None)
     assert len(rows(file)) == 1
 
 
 def test_what_the_store_refuses_is_bounded_too(file: OutboxFile) -> None:
     """Letters of a completion pass through the same quota."""
-    file.flush([Completion([1], 0, [letter(size=2_000, entries=0)._replace(entries=1)])], Checkpoint(1, 0, {}))
+    file.flush([Completion([1], 0, [letter(size=9_000, entries=0)._replace(entries=1)])], Checkpoint(1, 0, {}))
     assert [row[1] for row in rows(file)] == ["shed"]
 
 
 def test_the_quota_is_counted_anew_at_the_next_start(tmp_path: Path) -> None:
     """Nothing is kept in memory alone."""
     for size in (900, 200):
-        file = OutboxFile(tmp_path / "ingest.outbox", max_letters_bytes=1_000)
+        file = OutboxFile(tmp_path / "ingest.outbox", max_letters_bytes=1_000 + OVERHEAD)
         file.open()
         file.write(group(letter(size=size)), (), (), None)
         found = [row[1] for row in rows(file)]
@@ -107,7 +111,7 @@ def test_letters_do_not_count_towards_the_bound_of_the_spool(tmp_path: Path) -> 
 def test_a_shed_row_tells_again_when_it_has_grown(file: OutboxFile) -> None:
     """What was told to the relational database is told again with its new number."""
     for _ in range(2):
-        file.write(group(letter(size=2_000)), (), (), None)
+        file.write(group(letter(size=9_000)), (), (), None)
         moved = file.connection.execute("SELECT moved, entries FROM dead").fetchall()
         file.connection.execute("UPDATE dead SET moved = 1")
     assert moved == [(0, 2)]
@@ -134,3 +138,23 @@ def test_messages_over_a_rate_are_one_row_that_grows(file: OutboxFile) -> None:
 
 def message(received_ns: int) -> Message:
     return Message("iot/devices/d/data", b"x" * 1_000, received_ns)
+
+
+def test_a_letter_that_grew_while_it_was_told_is_told_again(file: OutboxFile) -> None:
+    """The database heard of five: what came to it meanwhile is not marked as heard."""
+    file.write(group(*[letter(size=9_000)] * 5), (), (), None)
+    told = [(row_id, each.entries) for row_id, each in backlog.letters(file.connection, 10)]
+    file.write(group(*[letter(size=9_000)] * 3), (), (), None)
+    backlog.forget(file.connection, (), told, ())
+    assert [each.entries for _, each in backlog.letters(file.connection, 10)] == [8]
+
+
+def test_paths_that_are_longer_than_their_payload_count_too(tmp_path: Path) -> None:
+    """Letters have their own bound, whatever they are made of: they never fill that of the spool."""
+    file = OutboxFile(tmp_path / "ingest.outbox", max_letters_bytes=10**8)
+    file.open()
+    empty = file.used_bytes()
+    for _ in range(50):
+        file.write(group(letter(size=10)._replace(paths=b"[" + b"1," * 60_000 + b"1]")), (), (), None)
+    assert file.used_bytes() - empty < 50 * 12_000
+    file.close()

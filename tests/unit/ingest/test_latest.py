@@ -114,3 +114,15 @@ def test_generations_go_on_after_a_restart() -> None:
     take(board, reading(4))
     row = board.waiting(1)["d1"]
     assert (row.generation, row.values, row.ts_ns, board.seq) == (42, {"a": 5.0}, 5, 8)
+
+
+def test_a_device_that_changes_hands_takes_nothing_along() -> None:
+    """Neither the old owner's values under the new one's name, nor what it said of itself: a tenant sees their own."""
+    board = LatestBoard()
+    take(board, reading(1, owner=7, secret=42.0), status=(DeviceStatus("d1", 7, "online", 1),))
+    take(board, status=(DeviceStatus("d1", 8, "offline", 2),))
+    row = board.waiting(1)["d1"]
+    assert (row.user_id, row.measurement, row.values, row.status) == (8, "", {}, "offline")
+    take(board, reading(3, owner=9, a=1.0))
+    row = board.waiting(1)["d1"]
+    assert (row.user_id, row.values, row.status, row.status_ns) == (9, {"a": 1.0}, "", 0)
