@@ -116,6 +116,7 @@ def test_a_broker_that_lost_the_session(plant: Plant, folder: Path) -> None:
     plant.stored_once(fleet)
 
 
+@pytest.mark.long
 def test_a_worker_joins_and_another_retires(plant: Plant) -> None:
     """Under load one takes over from the other and is killed itself: what both stored is there once."""
     fleet = plant.fleet()

@@ -98,6 +98,7 @@ def all_stored_once(site: Site, sent: set[int], within_s: float = 60.0) -> None:
     assert site.worker.get("/books")["balanced"]
 
 
+@pytest.mark.long
 async def test_a_worker_killed_under_load_loses_nothing(site: Site) -> None:
     """Kill -9 three times while the broker delivers: its session, and the outbox, keep what was acknowledged."""
     sent: set[int] = set()
@@ -111,6 +112,7 @@ async def test_a_worker_killed_under_load_loses_nothing(site: Site) -> None:
     await asyncio.to_thread(all_stored_once, site, sent)
 
 
+@pytest.mark.long
 async def test_an_outage_of_the_store_costs_nothing(site: Site) -> None:
     """InfluxDB killed, messages go on, InfluxDB comes back: readiness holds, and all of it is stored."""
     sent = await publish(site.broker.port, 1_000)
@@ -135,6 +137,7 @@ async def test_a_broker_that_restarts_is_waited_for(site: Site) -> None:
     await asyncio.to_thread(all_stored_once, site, sent)
 
 
+@pytest.mark.long
 async def test_a_missing_database_is_mended_without_a_restart(site: Site) -> None:
     """An operator's mistake is an outage, loudly told; nothing becomes a dead letter."""
     await asyncio.to_thread(site.influx.query, f"DROP DATABASE {DATABASE}")

@@ -125,6 +125,7 @@ def test_an_outage_of_postgresql_costs_nothing(site: Site, cluster: Cluster, *, 
     assert len(site.stored()) == sent
 
 
+@pytest.mark.long
 def test_postgresql_may_restart_again_and_again(site: Site, cluster: Cluster) -> None:  # noqa: F811
     """Pushes are cut off anywhere: none is told by half, none twice."""
     site.start()

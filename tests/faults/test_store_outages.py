@@ -24,15 +24,19 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
 @pytest.mark.parametrize(
     ("fault", "word"),
     [
-        pytest.param(RESET, "can't be reached", id="reset"),
+        pytest.param(RESET, "can't be reached", id="reset", marks=pytest.mark.long),
         pytest.param(ANSWER_LOST, "can't be reached", id="stored, but the answer is lost"),
         pytest.param(answering(500), "500", id="500"),
-        pytest.param(answering(503), "503", id="503"),
-        pytest.param(answering(200, b"<html>welcome</html>"), "200", id="a page of something else"),
+        pytest.param(answering(503), "503", id="503", marks=pytest.mark.long),
+        pytest.param(
+            answering(200, b"<html>welcome</html>"), "200", id="a page of something else", marks=pytest.mark.long
+        ),
         pytest.param(WAL_FULL, "probe", id="400 for everything"),
         pytest.param(answering(401, b'{"error":"authorization failed"}'), "authorization failed", id="401"),
-        pytest.param(answering(403), "403", id="403"),
-        pytest.param(answering(404, b'{"error":"database not found"}'), "database not found", id="404"),
+        pytest.param(answering(403), "403", id="403", marks=pytest.mark.long),
+        pytest.param(
+            answering(404, b'{"error":"database not found"}'), "database not found", id="404", marks=pytest.mark.long
+        ),
     ],
 )
 def test_an_outage_is_waited_for(plant: Plant, fault: Fault, word: str) -> None:
@@ -60,6 +64,7 @@ def down(plant: Plant) -> str:
     return str(store["detail"]) if store and store["state"] == "down" else ""
 
 
+@pytest.mark.long
 def test_a_slow_store_is_waited_for(plant: Plant) -> None:
     """Each write takes a second: what comes meanwhile is kept, and goes in fewer and larger writes."""
     fleet = plant.fleet()
@@ -106,6 +111,7 @@ def test_a_busy_store_is_left_alone_for_as_long_as_it_says(plant: Plant) -> None
     assert after.at_s - refused.at_s >= 7
 
 
+@pytest.mark.long
 def test_a_busy_store_may_name_a_date(plant: Plant) -> None:
     """429 with an HTTP date: no request before it."""
     until = int(time.time()) + 4
