@@ -1,5 +1,8 @@
 """The async engine: SQLite by aiosqlite or PostgreSQL by asyncpg, with what each needs to be safe and quick."""
 
+import asyncio
+import sqlite3
+import time
 from typing import Any, Final
 
 import orjson
@@ -26,7 +29,20 @@ def open_engine(url: str) -> AsyncEngine:
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    connection.run_async(_configure)
+
+
+async def _configure(connection: Any) -> None:
+    """The switch to a write-ahead log doesn't wait for another process that writes at the same moment: so we do."""
+    await connection.execute("PRAGMA busy_timeout=5000")
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            await connection.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.01)
+    await connection.execute("PRAGMA synchronous=NORMAL")
+    await connection.execute("PRAGMA foreign_keys=ON")

@@ -1,9 +1,11 @@
 """Migrations on real databases: from nothing and back, all or nothing, and the same as the tables in the code."""
 
 import asyncio
+import sqlite3
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,21 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+async def test_a_start_waits_for_a_writer_on_a_new_database(engine: AsyncEngine) -> None:
+    """SQLite answers "locked" at once, whatever its timeout, where a log is asked for while another process writes."""
+    assert engine.url.database is not None
+    with closing(sqlite3.connect(engine.url.database, isolation_level=None)) as other:
+        other.execute("CREATE TABLE theirs (value)")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO theirs VALUES (1)")
+        upgrading = asyncio.create_task(upgrade(engine))
+        await asyncio.sleep(0.2)
+        assert not upgrading.done()
+        other.execute("COMMIT")
+        await upgrading
+    assert set(metadata.tables) < await tables(engine)
 
 
 async def test_two_processes_that_start_at_once(engine: AsyncEngine) -> None:
