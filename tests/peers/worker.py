@@ -46,9 +46,13 @@ class Worker:
         return int(status.partition("VmHWM:")[2].split()[0]) >> 10
 
     def start(self) -> None:
-        """Return when its loop turns; the broker may be away."""
+        """Return when its loop turns; the broker may be away. One that doesn't come up is not left behind."""
         self.launch()
-        eventually(self._alive, 30)
+        try:
+            eventually(self._alive, 60)
+        except BaseException:
+            self.kill()
+            raise
 
     def launch(self, *flags: str) -> None:
         """Return at once: with `--retire` it may end before anybody asks for its health."""
