@@ -8,6 +8,7 @@ from services.api.deadletters import routes as deadletters
 from services.api.encoding import OrjsonProvider
 from services.api.errors import register_errors
 from services.api.ingest import routes as ingest
+from services.api.inputs import Digits
 from services.api.items import routes as items
 from services.api.openapi import describe
 from services.api.readings import routes as readings
@@ -20,6 +21,7 @@ def create_app(given: Resources) -> Quart:
     app.extensions[KEY] = given
     app.config["MAX_CONTENT_LENGTH"] = given.settings.max_body_kib * 1024
     app.url_map.strict_slashes = False
+    app.url_map.converters["digits"] = Digits
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, TypeVar
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from quart import request
+from werkzeug.routing import BaseConverter
 
 from services.api.errors import BadRequest, NotFound, WrongType, invalid
 
@@ -21,12 +22,17 @@ def _storable(text: str) -> str:
     return text
 
 
+def _whole(value: Any) -> Any:
+    # 5.0 is an integer to JSON and its schema
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 Text = Annotated[str, AfterValidator(_storable)]
-Int64 = Annotated[int, Field(ge=-(2**63), le=MAX_INT64)]
+Int64 = Annotated[int, Field(ge=-(2**63), le=MAX_INT64), BeforeValidator(_whole)]
 # a list in a query string: comma-separated
 CommaList = Annotated[
     list[Text], Field(max_length=100), BeforeValidator(_split), WithJsonSchema({"type": "string", "example": "a,b"})
@@ -52,7 +58,7 @@ class Page(Query):
 
 
 async def body(model: type[M]) -> M:
-    """The JSON body of this request; raises WrongType or BadRequest."""
+    """The JSON body of this request; raises WrongType or BadRequest. Types are what they say: no "5", no true for 1."""
     if not request.is_json:
         raise WrongType("The body must be JSON: send Content-Type: application/json", "not_json")
     raw = await request.get_data(parse_form_data=False)
@@ -62,7 +68,10 @@ async def body(model: type[M]) -> M:
         raise BadRequest(f"The body is not valid JSON: {error}", "bad_json") from error
     if not isinstance(value, dict):
         raise BadRequest("The body must be a JSON object", "not_an_object")
-    return _validated(model, value)
+    try:
+        return model.model_validate_json(raw, strict=True)
+    except ValidationError as error:
+        raise invalid(error) from error
 
 
 def query(model: type[M]) -> M:
@@ -79,6 +88,12 @@ def _validated(model: type[M], value: dict[str, Any]) -> M:
         return model.model_validate(value)
     except ValidationError as error:
         raise invalid(error) from error
+
+
+class Digits(BaseConverter):
+    """`<digits:id>` in a path beside which words have routes of their own: those words are no ids."""
+
+    regex = "[0-9]{1,64}"
 
 
 def row_id(text: str, what: str) -> int:

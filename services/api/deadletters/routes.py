@@ -37,7 +37,7 @@ async def list_letters(caller: Caller) -> Response:
     return reply({"data": [_letter(row) for row in letters], "total": total, "page": page, "per_page": per_page})
 
 
-@routes.get("/api/v1/dead-letters/<letter_id>")
+@routes.get("/api/v1/dead-letters/<digits:letter_id>")
 @guarded()
 @tag(["dead letters"])
 @document_querystring(Query)
@@ -48,7 +48,7 @@ async def one_letter(caller: Caller, letter_id: str) -> Response:
     return reply(_letter(await _found(caller, letter_id)))
 
 
-@routes.get("/api/v1/dead-letters/<letter_id>/raw")
+@routes.get("/api/v1/dead-letters/<digits:letter_id>/raw")
 @guarded()
 @tag(["dead letters"])
 @document_querystring(Query)
