@@ -3,11 +3,8 @@
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
 
 from services.ingest.outbox import Outbox
-
-SCHEMA: Final = "CREATE TABLE IF NOT EXISTS filters (pattern TEXT PRIMARY KEY) WITHOUT ROWID;"
 
 
 class OutboxFilters:
@@ -24,11 +21,9 @@ class OutboxFilters:
 
 
 def _load(connection: sqlite3.Connection) -> list[str]:
-    connection.execute(SCHEMA)
     return [pattern for (pattern,) in connection.execute("SELECT pattern FROM filters ORDER BY pattern")]
 
 
 def _save(connection: sqlite3.Connection, filters: Sequence[str]) -> None:
-    connection.execute(SCHEMA)
     connection.execute("DELETE FROM filters")
     connection.executemany("INSERT INTO filters VALUES (?)", [(pattern,) for pattern in dict.fromkeys(filters)])

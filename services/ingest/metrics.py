@@ -114,7 +114,8 @@ class MeasuredOutbox(Outbox):
         begun = time.perf_counter()
         batch = await super().commit(group, registered)
         self._instruments.committed(time.perf_counter() - begun, group)
-        self._heard_ns = group.received_ns
+        if not group.gone:  # what is driven again was heard long ago
+            self._heard_ns = max(self._heard_ns, group.received_ns)
         return batch
 
     def complete(self, completion: Completion, after: int | None = None) -> None:

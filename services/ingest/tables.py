@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS spool (
     status BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS books ({", ".join(f"{name} INTEGER NOT NULL DEFAULT 0" for name in COLUMNS)});
+CREATE TABLE IF NOT EXISTS filters (pattern TEXT PRIMARY KEY) WITHOUT ROWID;  -- what the session holds at the broker
 """
 
 
