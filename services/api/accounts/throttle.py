@@ -19,13 +19,17 @@ class Attempt:
 
     def count(self) -> None:
         """Before the password is looked at, so that many at once count, too; raises TooMany."""
-        for limit, key in self._taken:
+        for place, (limit, key) in enumerate(self._taken):
             wait_s = limit.take(key, door().moment_s())
             if wait_s:
+                self._give_back(place)
                 raise TooMany("Too many attempts: wait a little", "too_many_attempts", wait_s)
 
     def succeeded(self) -> None:
-        for limit, key in self._taken:
+        self._give_back(len(self._taken))
+
+    def _give_back(self, first: int) -> None:
+        for limit, key in self._taken[:first]:
             limit.give_back(key)
 
 
