@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.gate import host_name
@@ -76,6 +76,14 @@ class WebSettings(ServiceSettings):
         validation_alias=alias("cors_origins", "CORS_ORIGINS"),
         description="Other origins whose pages may use the API and the live streams.",
     )
+    auth: Literal["open", "required"] = Field("open", description="`open`: every caller is the local admin.")
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=alias("secret_key", "SECRET_KEY"),
+        description="What everything that is signed depends on; the same for every service.",
+    )
+    secret_key_file: Path | None = Field(None, description="A file that holds the secret key.")
+    trusted_hops: int = Field(0, ge=0, le=10, description="How many proxies of ours stand before this server.")
 
     _split = field_validator("allowed_hosts", "cors_origins", mode="before")(split_commas)
 
@@ -87,6 +95,22 @@ class WebSettings(ServiceSettings):
                 raise ValueError(f"{host!r} is no host name: write it as example.org, 192.0.2.1 or [2001:db8::1]")
         return hosts
 
+    @field_validator("secret_key_file")
+    @classmethod
+    def _the_only_secret(cls, file: Path | None, given: ValidationInfo) -> Path | None:
+        if file is not None and given.data["secret_key"].get_secret_value():
+            raise ValueError("a secret is given twice: leave this out, or TELEMETRIO_SECRET_KEY")
+        if file is not None:
+            read_secret(file)  # a wrong one is found before anything is opened
+        return file
+
+    @property
+    def secret(self) -> str:
+        """The secret key from wherever it was given; empty: from nowhere."""
+        if self.secret_key_file is not None:
+            return read_secret(self.secret_key_file)
+        return self.secret_key.get_secret_value()
+
     @field_validator("cors_origins")
     @classmethod
     def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -94,6 +118,14 @@ class WebSettings(ServiceSettings):
             if not origin.startswith(("http://", "https://")) or origin.count("/") != 2:
                 raise ValueError(f"{origin!r} is no origin: write it as http://localhost:5173, without a path")
         return origins
+
+
+def read_secret(file: Path) -> str:
+    """Raises ValueError in a sentence that an operator can act on."""
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} can't be read: {error}") from error
 
 
 def _rewrite_database_url(url: str) -> str:

@@ -2,7 +2,10 @@
 
 from quart import Quart
 
-from services.api import pages, probes
+from services.api import door, pages, probes
+from services.api.accounts import routes as accounts
+from services.api.apikeys import routes as apikeys
+from services.api.audit import routes as audit
 from services.api.compat import routes as compat
 from services.api.deadletters import routes as deadletters
 from services.api.encoding import OrjsonProvider
@@ -10,21 +13,24 @@ from services.api.errors import register_errors
 from services.api.ingest import routes as ingest
 from services.api.inputs import Digits
 from services.api.items import routes as items
+from services.api.live import routes as live
 from services.api.openapi import describe
 from services.api.readings import routes as readings
 from services.api.resources import KEY, Resources
+from services.api.users import routes as users
 
 
 def create_app(given: Resources) -> Quart:
     """All routes, ready to be served behind shared.gate.Gate."""
     app = Quart("telemetrio", static_folder=None, template_folder=None)
     app.extensions[KEY] = given
+    app.extensions[door.KEY] = door.make_door(given.settings, given.secret)
     app.config["MAX_CONTENT_LENGTH"] = given.settings.max_body_kib * 1024
     app.url_map.strict_slashes = False
     app.url_map.converters["digits"] = Digits
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
-    for part in (probes, compat, readings, ingest, deadletters, items, pages):
+    for part in (probes, compat, readings, ingest, deadletters, items, accounts, users, apikeys, audit, live, pages):
         app.register_blueprint(part.routes)
     return app

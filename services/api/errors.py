@@ -1,5 +1,6 @@
 """Everything that can go wrong, in one shape: raised by routes as these errors, answered by one handler each."""
 
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -42,9 +43,12 @@ class ApiError(Exception):
 
     ApiError          `status` is the class's, `code` and the message are said where it is raised
     ├── BadRequest    400
+    ├── Unauthorized  401: nobody knows who is asking
     ├── Forbidden     403
     ├── NotFound      404, also for what belongs to another tenant
+    ├── Conflict      409: not in the state in which things are
     ├── WrongType     415
+    ├── TooMany       429, with `retry_after_s`
     └── Away          503: somebody who is needed isn't there just now
     """
 
@@ -56,9 +60,22 @@ class ApiError(Exception):
         self.code = code
         self.details = [Detail(field, code, message)] if field else details
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer says beside its body."""
+        return {}
+
 
 class BadRequest(ApiError):
     status = 400
+
+
+class Unauthorized(ApiError):
+    status = 401
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": "Bearer"}
 
 
 class Forbidden(ApiError):
@@ -69,12 +86,32 @@ class NotFound(ApiError):
     status = 404
 
 
+class Conflict(ApiError):
+    status = 409
+
+
 class WrongType(ApiError):
     status = 415
 
 
+class TooMany(ApiError):
+    status = 429
+
+    def __init__(self, message: str, code: str, retry_after_s: float) -> None:
+        super().__init__(message, code)
+        self.retry_after_s = max(1, math.ceil(retry_after_s))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_s)}
+
+
 class Away(ApiError):
     status = 503
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(RETRY_AFTER_S)}
 
 
 def register_errors(app: Quart) -> None:
@@ -128,8 +165,7 @@ async def _tell_request(response: Response) -> Response:
 
 
 async def _refused(error: ApiError) -> Response:
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, Away) else None
-    return answer(error.status, error.code, error.message, error.details, headers)
+    return answer(error.status, error.code, error.message, error.details, error.headers)
 
 
 async def _http(error: HTTPException) -> Response:

@@ -8,7 +8,14 @@ from quart import Quart, current_app
 from quart_schema import Info, OpenAPIProvider, QuartSchema
 from werkzeug.routing import Rule
 
+from services.api.auth import access_of
+
 _EXTENSION: Final = "QUART_SCHEMA"
+_WITHOUT_BODY_TOO: Final = frozenset({"/api/v1/auth/refresh", "/api/v1/auth/logout", "/api/v1/live/ticket"})
+_SCHEMES: Final[dict[str, dict[str, str]]] = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "key": {"type": "apiKey", "in_": "header", "name": "X-API-Key"},
+}
 
 
 class ErrorDetail(BaseModel):
@@ -37,6 +44,8 @@ class Provider(OpenAPIProvider):
         for path, operations in paths.items():
             for method, operation in operations.items():
                 _complete(path, method, operation)
+                if access_of(current_app.view_functions[rule.endpoint]) == "public":
+                    operation["security"] = []
                 operation["responses"] = {**operation["responses"], "default": failed}
         return paths, {**components, **error}
 
@@ -45,10 +54,10 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if path.endswith("/raw"):
         binary = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
         operation["responses"] = {"200": {"description": "The bytes.", "content": binary}}
-    if method == "delete":
+    if method == "delete" or not operation["responses"]:
         operation["responses"] = {"204": {"description": "It is gone."}}
     if "requestBody" in operation:
-        operation["requestBody"] = {**operation["requestBody"], "required": True}
+        operation["requestBody"] = {**operation["requestBody"], "required": path not in _WITHOUT_BODY_TOO}
 
 
 def describe(app: Quart, version: str) -> None:
@@ -59,6 +68,8 @@ def describe(app: Quart, version: str) -> None:
         info=Info(title="telemetrio", version=version, description="Devices, readings, books and dead letters."),
         conversion_preference="pydantic",
         openapi_provider_class=Provider,
+        security_schemes=_SCHEMES,  # type: ignore[arg-type] # its own TypedDicts
+        security=[{name: []} for name in _SCHEMES],
     )
 
 

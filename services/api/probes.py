@@ -1,5 +1,7 @@
 """Is it alive, is it ready: for people, load balancers and supervisors. Public, and cheap to ask."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 from quart import Blueprint, Response
 from quart_schema import document_response, tag
@@ -22,7 +24,8 @@ class About(BaseModel):
     """What a page must know of the server before it knows anybody."""
 
     version: str
-    auth: str = Field(description="`open`: every caller is the local admin.")
+    auth: Literal["open", "required"] = Field(description="`open`: every caller is the local admin.")
+    registration: bool = Field(description="Whether one may make oneself an account.")
     mqtt_port: int | None = Field(description="Where devices publish, if the broker is in this process.")
 
 
@@ -60,7 +63,9 @@ async def health() -> Response:
 async def about() -> Response:
     """Version, whether one must log in, and where devices publish."""
     given = resources()
-    return reply({"version": given.version, "auth": "open", "mqtt_port": given.mqtt_port})
+    own = given.settings
+    told = {"auth": own.auth, "registration": own.registration, "mqtt_port": given.mqtt_port}
+    return reply({"version": given.version, **told})
 
 
 @routes.get("/healthz")

@@ -35,7 +35,8 @@ class NoCommander:
 class Resources:
     """`web_dir`: the built dashboard, which may be missing. `registry_changed` is called when a device is added.
 
-    `mqtt_port`: of a broker in the same process.
+    `mqtt_port`: of a broker in the same process. `secret`: what tokens are signed with; empty: that of the settings, or
+    one that lasts as long as the process.
     """
 
     settings: ApiSettings
@@ -47,6 +48,7 @@ class Resources:
     registry_changed: Callable[[], None] = lambda: None
     mqtt_port: int | None = None
     commander: Commander = field(default_factory=NoCommander)
+    secret: str = ""
 
 
 def resources() -> Resources:

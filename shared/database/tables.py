@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -45,6 +46,51 @@ users = Table(
     Column("email", String(255)),
     Column("role", String(16), nullable=False, server_default="user"),
     Column("created_ns", BigInteger, nullable=False),
+    Column("password_hash", Text),  # null: nobody can log in as this user
+    Column("disabled", Boolean, nullable=False, server_default=false()),
+    Column("must_change", Boolean, nullable=False, server_default=false()),  # the password, before anything else
+    Index("ix_users_email", "email", unique=True),
+)
+
+# A login: its refresh tokens are computed from (id, generation), so that no secret lies here.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False, index=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("rotated_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+    Column("revoked_ns", BigInteger),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False, index=True),
+    Column("name", String(255), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),  # SHA-256: 256 random bits need no slow hash
+    Column("hint", String(16), nullable=False),  # how it begins, to tell keys apart
+    Column("scopes", String(64), nullable=False),  # separated by blanks
+    Column("created_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger),
+    Column("last_used_ns", BigInteger),
+    Column("revoked_ns", BigInteger),
+)
+
+# Who did what to whose account: it outlives the users that it names.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("ts_ns", BigInteger, nullable=False),
+    Column("user_id", Id, index=True),  # null: somebody who has not logged in
+    Column("event", String(64), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("outcome", String(16), nullable=False),
 )
 
 devices = Table(

@@ -95,7 +95,8 @@ def test_the_policy_lets_nothing_run_from_elsewhere() -> None:
 
 async def test_about_tells_what_a_page_must_know_first(api: Api) -> None:
     """Version, that nobody must log in, and that there is no broker in this process."""
-    assert (await api.get("/api/v1/about")).json == {"version": "1.2.3", "auth": "open", "mqtt_port": None}
+    about = {"version": "1.2.3", "auth": "open", "registration": False, "mqtt_port": None}
+    assert (await api.get("/api/v1/about")).json == about
 
 
 async def test_health_is_what_the_seed_had(api: Api) -> None:

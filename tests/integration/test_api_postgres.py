@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +53,9 @@ class Cluster:
             self.run("pg_ctl", "-w", "-m", "immediate", "stop")
 
 
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
+@contextmanager
+def running() -> Iterator[Cluster]:
+    """A server that has just been made, until it is no longer needed."""
     server = postgres()
     assert server is not None
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
@@ -67,6 +69,12 @@ def cluster() -> Iterator[Cluster]:
     finally:
         made.stop()
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    with running() as made:
+        yield made
 
 
 async def test_the_api_on_postgresql(cluster: Cluster, tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""Who is asking: an access token or an API key, looked up for every request, so that what is ended ends at once."""
+
+from typing import Final, Protocol
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.api.accounts import queries
+from services.api.accounts.tokens import KEY_PREFIX, hash_of_key, read_access
+from services.api.caller import Caller, Role
+from services.api.door import Door
+from services.api.errors import Unauthorized
+from shared.signed import BadToken
+
+log = structlog.get_logger()
+
+_LONGEST_KEY: Final = 200
+
+
+class Headers(Protocol):
+    def get(self, name: str, default: str, /) -> str: ...
+
+
+async def caller_by(headers: Headers, door: Door, engine: AsyncEngine) -> Caller:
+    """The caller that `Authorization: Bearer …` or `X-API-Key` names; raises Unauthorized."""
+    shown = _shown(headers)
+    if shown.startswith(KEY_PREFIX):
+        return await _by_key(shown, door, engine)
+    try:
+        session = read_access(door.secret, shown, door.now_s)
+    except BadToken as error:
+        log.info("token_refused", reason=str(error))
+        message = "This token is not valid (any more): POST /api/v1/auth/refresh, or log in again"
+        raise Unauthorized(message, "invalid_token") from error
+    user = await queries.session_holder(engine, session, door.now_ns())
+    if user is None:
+        raise Unauthorized("This session has ended: log in again", "session_ended")
+    return Caller(user["id"], user["role"], session.id, must_change=bool(user["must_change"]))
+
+
+def _shown(headers: Headers) -> str:
+    kind, _, token = headers.get("Authorization", "").strip().partition(" ")
+    key = headers.get("X-API-Key", "").strip()
+    if kind and kind.lower() != "bearer":
+        raise Unauthorized("Send Authorization: Bearer <token>; other kinds are not known here", "invalid_token")
+    shown = token.strip() or key
+    if not shown:
+        message = (
+            "Who is asking? Log in (POST /api/v1/auth/login) and send Authorization: Bearer <token>, or an API key"
+        )
+        raise Unauthorized(message, "unauthenticated")
+    if key and not token and not key.startswith(KEY_PREFIX):
+        raise Unauthorized("X-API-Key takes an API key, which begins with tk_", "invalid_token")
+    return shown
+
+
+async def _by_key(shown: str, door: Door, engine: AsyncEngine) -> Caller:
+    key = await queries.key_holder(engine, hash_of_key(shown[:_LONGEST_KEY]), door.now_ns())
+    if key is None:
+        raise Unauthorized("This API key is unknown, revoked or expired", "invalid_key")
+    scopes = frozenset(key["scopes"].split())
+    # without the scope an administrator's key is one of a plain user
+    role: Role = key["role"] if "admin" in scopes else "user"
+    return Caller(key["user_id"], role, key=key["id"], scopes=scopes)

@@ -1,0 +1,73 @@
+"""Token buckets by a clock of the test's own, and addresses as proxies tell them."""
+
+import pytest
+
+from services.api.addresses import client_address, neighbourhood
+from services.api.ratelimit import RateLimit
+
+
+def test_a_burst_then_the_rate() -> None:
+    """Three at once, then one every half second; how long to wait is told, and asking too early costs nothing."""
+    limit = RateLimit(2, 3)
+    assert [limit.take("a", 10.0) for _ in range(3)] == [0, 0, 0]
+    for _ in range(5):
+        assert limit.take("a", 10.0) == pytest.approx(0.5)
+    assert limit.take("a", 10.5) == 0
+    assert limit.take("a", 10.6) == pytest.approx(0.4)
+    assert [limit.take("a", 99.0) for _ in range(4)] == [0, 0, 0, pytest.approx(0.5)]
+
+
+def test_one_never_costs_another() -> None:
+    """Each key has a bucket of its own."""
+    limit = RateLimit(1, 1)
+    assert limit.take("a", 0.0) == 0
+    assert limit.take("a", 0.0) > 0
+    assert limit.take("b", 0.0) == 0
+
+
+def test_what_is_given_back_was_never_taken() -> None:
+    """Of a key that nobody knows there is nothing to give back."""
+    limit = RateLimit(1, 1)
+    for _ in range(5):
+        assert limit.take("a", 0.0) == 0
+        limit.give_back("a")
+    limit.give_back("b")
+    assert len(limit) == 1
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """Those who are quiet go first, then those who were quiet longest; who has just spoken is known."""
+    limit = RateLimit(1, 1, most=100)
+    for number in range(1_000):
+        limit.take(number, 0.0)
+    assert len(limit) <= 100
+    assert limit.take(999, 0.0) > 0
+    assert limit.take("later", 5.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "hops", "expected"),
+    [
+        ("192.0.2.1", [], 0, "192.0.2.1"),
+        ("192.0.2.1", ["6.6.6.6"], 0, "192.0.2.1"),
+        ("127.0.0.1", ["6.6.6.6, 192.0.2.7"], 1, "192.0.2.7"),
+        ("127.0.0.1", ["6.6.6.6", "192.0.2.7, 10.0.0.1"], 2, "192.0.2.7"),
+        ("192.0.2.1", ["192.0.2.7"], 2, "192.0.2.1"),
+        ("127.0.0.1", ["192.0.2.7:4711"], 1, "192.0.2.7"),
+        ("127.0.0.1", ["[2001:db8::1]:4711"], 1, "2001:db8::1"),
+        ("::ffff:192.0.2.1", [], 0, "192.0.2.1"),
+        ("fe80::1%eth0", [], 0, "fe80::1"),
+        ("127.0.0.1", ["unknown" + "x" * 99], 1, "unknown" + "x" * 57),
+        ("", [], 0, ""),
+    ],
+)
+def test_where_a_request_came_from(peer: str, forwarded: list[str], hops: int, expected: str) -> None:
+    """What the outermost of our own proxies saw; what a client says of itself counts for nothing."""
+    assert client_address(peer, forwarded, hops) == expected
+
+
+def test_an_ipv6_network_is_one_neighbour() -> None:
+    """A customer has 2⁶⁴ addresses of it; IPv4 addresses stand for themselves."""
+    assert neighbourhood("2001:db8::1") == neighbourhood("2001:db8::ffff:1") != neighbourhood("2001:db8:0:1::1")
+    assert neighbourhood("192.0.2.1") == "192.0.2.1"
+    assert neighbourhood("<local>") == "<local>"
