@@ -5,11 +5,13 @@ from quart import Quart
 from services.api import pages, probes
 from services.api.compat import routes as compat
 from services.api.deadletters import routes as deadletters
+from services.api.devices import routes as devices
 from services.api.encoding import OrjsonProvider
 from services.api.errors import register_errors
 from services.api.ingest import routes as ingest
 from services.api.items import routes as items
 from services.api.openapi import describe
+from services.api.profiles import routes as profiles
 from services.api.readings import routes as readings
 from services.api.resources import KEY, Resources
 
@@ -23,6 +25,6 @@ def create_app(given: Resources) -> Quart:
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
-    for part in (probes, compat, readings, ingest, deadletters, items, pages):
+    for part in (probes, compat, devices, profiles, readings, ingest, deadletters, items, pages):
         app.register_blueprint(part.routes)
     return app

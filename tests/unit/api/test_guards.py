@@ -11,8 +11,10 @@ from services.api.app import create_app
 from services.api.auth import LOCAL_ADMIN, Caller, access_of, guarded, public
 from services.api.compat import routes as compat
 from services.api.deadletters import routes as deadletters
+from services.api.devices import routes as devices
 from services.api.ingest import routes as ingest
 from services.api.items import routes as items
+from services.api.profiles import routes as profiles
 from services.api.readings import routes as readings
 from services.api.resources import Resources
 from services.api.settings import ApiSettings
@@ -71,7 +73,7 @@ def test_a_route_that_forgot_is_found(app: Quart) -> None:
 
 def test_every_part_of_the_api_is_in_the_app(app: Quart) -> None:
     """A folder with routes that nobody registered would be dead code."""
-    parts = [probes, pages, compat, deadletters, ingest, items, readings]
+    parts = [probes, pages, compat, deadletters, devices, ingest, items, profiles, readings]
     assert set(app.blueprints) == {part.routes.name for part in parts}
 
 
