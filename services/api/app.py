@@ -4,6 +4,7 @@ from quart import Quart
 
 from services.api import pages, probes
 from services.api.compat import routes as compat
+from services.api.credentials import routes as credentials
 from services.api.deadletters import routes as deadletters
 from services.api.devices import routes as devices
 from services.api.encoding import OrjsonProvider
@@ -25,6 +26,6 @@ def create_app(given: Resources) -> Quart:
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
-    for part in (probes, compat, devices, profiles, readings, ingest, deadletters, items, pages):
+    for part in (probes, compat, devices, credentials, profiles, readings, ingest, deadletters, items, pages):
         app.register_blueprint(part.routes)
     return app

@@ -53,7 +53,7 @@ async def change_device(
 async def delete_device(engine: AsyncEngine, device_id: str, tenants: Sequence[int] | None, now_ns: int) -> bool:
     """It is unknown from now on; its readings, and where they lie, stay."""
     async with engine.begin() as connection:
-        before = await _held(connection, (devices.c.device_id == device_id) & of(tenants))
+        before = await hold(connection, (devices.c.device_id == device_id) & of(tenants))
         if before is None:
             return False
         await remember(connection, [before], now_ns)
@@ -86,13 +86,20 @@ async def remember(connection: AsyncConnection, rows: Sequence[Any], now_ns: int
         await connection.execute(insert_missing(connection.dialect.name, device_measurements), lie)
 
 
+async def hold(connection: AsyncConnection, whose: ColumnElement[bool]) -> Any:
+    """The row as it is, locked on both databases by a change that changes nothing."""
+    statement = update(devices).where(whose).values(claimed=devices.c.claimed)
+    held = statement.returning(devices.c.id, devices.c.device_id, devices.c.user_id, devices.c.profile)
+    return (await connection.execute(held)).first()
+
+
 async def _claim(connection: AsyncConnection, device_id: str, given: Changes, now_ns: int) -> bool:
     unclaimed = (devices.c.device_id == device_id) & devices.c.claimed.is_(False)
     return await _change(connection, unclaimed, {**given, "claimed": True}, now_ns)
 
 
 async def _change(connection: AsyncConnection, whose: ColumnElement[bool], changes: Changes, now_ns: int) -> bool:
-    before = await _held(connection, whose)
+    before = await hold(connection, whose)
     if before is None:
         return False
     await _check(connection, changes)
@@ -105,13 +112,6 @@ async def _change(connection: AsyncConnection, whose: ColumnElement[bool], chang
         changes = {**changes, "claimed": True}
     await connection.execute(update(devices).where(devices.c.id == before.id).values(**changes))
     return True
-
-
-async def _held(connection: AsyncConnection, whose: ColumnElement[bool]) -> Any:
-    """The row as it is, locked on both databases by a change that changes nothing."""
-    statement = update(devices).where(whose).values(claimed=devices.c.claimed)
-    held = statement.returning(devices.c.id, devices.c.device_id, devices.c.user_id, devices.c.profile)
-    return (await connection.execute(held)).first()
 
 
 async def _check(connection: AsyncConnection, changes: Changes) -> None:
