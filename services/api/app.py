@@ -3,6 +3,7 @@
 from quart import Quart
 
 from services.api import pages, probes
+from services.api.bulk import routes as bulk
 from services.api.compat import routes as compat
 from services.api.credentials import routes as credentials
 from services.api.deadletters import routes as deadletters
@@ -11,6 +12,7 @@ from services.api.encoding import OrjsonProvider
 from services.api.errors import register_errors
 from services.api.ingest import routes as ingest
 from services.api.items import routes as items
+from services.api.limits import request_with_limits
 from services.api.openapi import describe
 from services.api.profiles import routes as profiles
 from services.api.readings import routes as readings
@@ -22,10 +24,11 @@ def create_app(given: Resources) -> Quart:
     app = Quart("telemetrio", static_folder=None, template_folder=None)
     app.extensions[KEY] = given
     app.config["MAX_CONTENT_LENGTH"] = given.settings.max_body_kib * 1024
+    app.request_class = request_with_limits({bulk.PATH: given.settings.max_bulk_mib * 1024 * 1024})
     app.url_map.strict_slashes = False
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
-    for part in (probes, compat, devices, credentials, profiles, readings, ingest, deadletters, items, pages):
+    for part in (probes, compat, devices, bulk, credentials, profiles, readings, ingest, deadletters, items, pages):
         app.register_blueprint(part.routes)
     return app

@@ -10,7 +10,6 @@ from services.api.inputs import MAX_PER_PAGE, CommaList, Int64, Page, Text
 from shared.identifiers import ProfileName
 from shared.presence import Presence
 
-Name = Annotated[Text, Field(min_length=1, max_length=255)]
 Owner = Annotated[Int64, Field(ge=1)]
 Key = Literal["id", "device_id", "name", "profile", "status", "last_seen", "created_at"]
 Sort = Literal[
@@ -59,7 +58,7 @@ class NewDevice(NamedDevice):
 class DeviceChange(BaseModel):
     """Only what is given changes."""
 
-    name: Name = ""
+    name: Text = Field("", min_length=1, max_length=255)
     profile: ProfileName = Field("", description="What it sends from now on is judged by it; older readings stay.")
     disabled: bool = False
     user_id: Owner = Field(
@@ -70,7 +69,7 @@ class DeviceChange(BaseModel):
 class Claim(BaseModel):
     """The body may be left out."""
 
-    name: Name = ""
+    name: Text = Field("", min_length=1, max_length=255)
     profile: ProfileName = ""
 
 

@@ -9,6 +9,7 @@ from quart import Quart
 from services.api import pages, probes
 from services.api.app import create_app
 from services.api.auth import LOCAL_ADMIN, Caller, access_of, guarded, public
+from services.api.bulk import routes as bulk
 from services.api.compat import routes as compat
 from services.api.credentials import routes as credentials
 from services.api.deadletters import routes as deadletters
@@ -74,7 +75,7 @@ def test_a_route_that_forgot_is_found(app: Quart) -> None:
 
 def test_every_part_of_the_api_is_in_the_app(app: Quart) -> None:
     """A folder with routes that nobody registered would be dead code."""
-    parts = [probes, pages, compat, credentials, deadletters, devices, ingest, items, profiles, readings]
+    parts = [probes, pages, bulk, compat, credentials, deadletters, devices, ingest, items, profiles, readings]
     assert set(app.blueprints) == {part.routes.name for part in parts}
 
 
