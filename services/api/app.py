@@ -6,15 +6,20 @@ from services.api import door, pages, probes
 from services.api.accounts import routes as accounts
 from services.api.apikeys import routes as apikeys
 from services.api.audit import routes as audit
+from services.api.bulk import routes as bulk
 from services.api.compat import routes as compat
+from services.api.credentials import routes as credentials
 from services.api.deadletters import routes as deadletters
+from services.api.devices import routes as devices
 from services.api.encoding import OrjsonProvider
 from services.api.errors import register_errors
 from services.api.ingest import routes as ingest
 from services.api.inputs import Digits
 from services.api.items import routes as items
+from services.api.limits import request_with_limits
 from services.api.live import routes as live
 from services.api.openapi import describe
+from services.api.profiles import routes as profiles
 from services.api.readings import routes as readings
 from services.api.resources import KEY, Resources
 from services.api.users import routes as users
@@ -26,11 +31,29 @@ def create_app(given: Resources) -> Quart:
     app.extensions[KEY] = given
     app.extensions[door.KEY] = door.make_door(given.settings, given.secret)
     app.config["MAX_CONTENT_LENGTH"] = given.settings.max_body_kib * 1024
+    app.request_class = request_with_limits({bulk.PATH: given.settings.max_bulk_mib * 1024 * 1024})
     app.url_map.strict_slashes = False
     app.url_map.converters["digits"] = Digits
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
-    for part in (probes, compat, readings, ingest, deadletters, items, accounts, users, apikeys, audit, live, pages):
+    for part in (
+        probes,
+        compat,
+        readings,
+        ingest,
+        deadletters,
+        items,
+        accounts,
+        users,
+        apikeys,
+        audit,
+        live,
+        devices,
+        bulk,
+        credentials,
+        profiles,
+        pages,
+    ):
         app.register_blueprint(part.routes)
     return app

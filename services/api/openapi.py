@@ -16,6 +16,7 @@ _SCHEMES: Final[dict[str, dict[str, str]]] = {
     "token": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in_": "header", "name": "X-API-Key"},
 }
+_SHEET: Final = "device_id,name,profile,disabled\r\nporch-1,Porch,environment,false\r\n"
 
 
 class ErrorDetail(BaseModel):
@@ -54,10 +55,20 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if path.endswith("/raw"):
         binary = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
         operation["responses"] = {"200": {"description": "The bytes.", "content": binary}}
+    if path.endswith("/bulk"):
+        _complete_bulk(method, operation)
     if method == "delete" or not operation["responses"]:
         operation["responses"] = {"204": {"description": "It is gone."}}
     if "requestBody" in operation:
         operation["requestBody"] = {**operation["requestBody"], "required": path not in _WITHOUT_BODY_TOO}
+
+
+def _complete_bulk(method: str, operation: dict[str, Any]) -> None:
+    csv = {"text/csv": {"schema": {"type": "string"}, "example": _SHEET}}
+    if method == "post":
+        operation["requestBody"] = {"content": csv}
+    else:
+        operation["responses"] = {"200": {"description": "The file.", "content": csv}}
 
 
 def describe(app: Quart, version: str) -> None:

@@ -17,3 +17,4 @@ class ApiSettings(WebSettings):
     logins_per_min: float = Field(
         10.0, gt=0, description="Wrong passwords for one account; from one address three times as many."
     )
+    max_bulk_mib: int = Field(8, ge=1, le=1024, description="Largest CSV file of devices.")

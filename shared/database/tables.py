@@ -106,6 +106,19 @@ devices = Table(
     Column("created_ns", BigInteger, nullable=False),
 )
 
+# What a device proves itself with; several are valid at a time, so that one can be replaced without a gap.
+device_credentials = Table(
+    "device_credentials",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("device", Id, ForeignKey("devices.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("password_hash", String(255), nullable=False),  # as shared.passwords makes it
+    Column("created_ns", BigInteger, nullable=False),
+    Column("last_used_ns", BigInteger),
+    UniqueConstraint("device", "name"),
+)
+
 # Those that an operator has made; the built-in ones are code, and can't be replaced.
 profiles = Table(
     "profiles",

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.api.compat.queries import add_device, all_devices
-from services.api.compat.schemas import NewDevice
+from services.api.compat.queries import all_devices
 from services.api.deadletters.queries import Filter, one_letter, page_of_letters
+from services.api.devices.changes import add_device
 from services.api.ingest.queries import all_books
 from services.api.items.queries import add_item, change_item, delete_item, get_item
 from services.api.readings.queries import device_exists
@@ -29,7 +29,8 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 async def test_devices_by_tenant(api: Api) -> None:
     """None is an admin's view; an empty list is nobody's; several are several."""
     for tenants, expected in ((None, {1, 2}), ((), set()), ((1,), {1}), ((2, 1), {1, 2}), ((3,), set())):
-        assert {row.id for row in await all_devices(api.engine, tenants)} == expected
+        rows, _ = await all_devices(api.engine, tenants)
+        assert {row.id for row in rows} == expected
         assert await device_exists(api.engine, "second", tenants) == (2 in expected)
 
 
@@ -57,7 +58,9 @@ async def test_items_by_owner(api: Api) -> None:
 
 async def test_a_claimed_device_can_not_be_taken(api: Api) -> None:
     """Not even by naming it again: it stays with its owner."""
-    assert not await add_device(api.engine, NewDevice(device_id="second", name="mine"), 1, time.time_ns())
+    claim = {"name": "mine", "user_id": 1}
+    row = {**claim, "device_id": "second", "profile": "environment", "disabled": False}
+    assert not await add_device(api.engine, row, claim, time.time_ns())
     assert await api.rows("SELECT user_id, name FROM devices WHERE device_id = 'second'") == [(2, "Second")]
 
 

@@ -71,12 +71,24 @@ class Will:
     retain: bool = False
 
 
-def connect(client_id: str, *, clean: bool = True, keepalive: int = 60, will: Will | None = None) -> bytes:
+def connect(
+    client_id: str,
+    *,
+    clean: bool = True,
+    keepalive: int = 60,
+    will: Will | None = None,
+    username: str | None = None,
+    password: str | None = None,
+) -> bytes:
     flags = 2 if clean else 0
     payload = text(client_id)
     if will:
         flags |= 4 | will.qos << 3 | (0x20 if will.retain else 0)
         payload += text(will.topic) + len(will.payload).to_bytes(2, "big") + will.payload
+    for bit, given in ((0x80, username), (0x40, password)):
+        if given is not None:
+            flags |= bit
+            payload += text(given)
     return packet(0x10, text("MQTT") + bytes([4, flags]) + keepalive.to_bytes(2, "big") + payload)
 
 

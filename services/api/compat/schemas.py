@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, RootModel, field_validator
 
 from services.api.inputs import Text
-from shared.identifiers import DeviceId, is_device_id
-from shared.profiles import DEFAULT_PROFILE, PROFILES
+from shared.identifiers import DeviceId, ProfileName, is_device_id
+from shared.profiles import DEFAULT_PROFILE
 from shared.readings import Value
 
 
@@ -15,7 +15,7 @@ class NewDevice(BaseModel):
 
     device_id: DeviceId = Field(min_length=1, examples=["test_device"])
     name: Text = Field(min_length=1, max_length=255, examples=["Test Sensor"])
-    profile: str = Field(DEFAULT_PROFILE, description="What it measures: environment, knee or open.")
+    profile: ProfileName = Field(DEFAULT_PROFILE, description="What it measures: environment, knee, open or your own.")
 
     @field_validator("device_id", mode="before")
     @classmethod
@@ -23,13 +23,6 @@ class NewDevice(BaseModel):
         if isinstance(device_id, str) and device_id and not is_device_id(device_id):
             raise ValueError("1 to 128 letters, digits and . _ : - only, the first one a letter or a digit")
         return device_id
-
-    @field_validator("profile")
-    @classmethod
-    def _known(cls, profile: str) -> str:
-        if profile not in PROFILES:
-            raise ValueError(f"is one of {', '.join(PROFILES)}")
-        return profile
 
 
 class Added(BaseModel):

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database.tables import devices
+from shared.database.tables import device_measurements, devices
 
 
 async def device_exists(engine: AsyncEngine, device_id: str, tenants: Sequence[int] | None) -> bool:
-    """Another tenant's device is not there."""
-    statement = select(devices.c.id).where(devices.c.device_id == device_id)
+    """Another tenant's device is not there; one that was deleted or given away is, for whoever has readings of it."""
+    found = [
+        select(table.c.device_id).where(table.c.device_id == device_id) for table in (devices, device_measurements)
+    ]
     if tenants is not None:
-        statement = statement.where(devices.c.user_id.in_(tenants))
+        owners = (devices.c.user_id, device_measurements.c.user_id)
+        found = [each.where(owner.in_(tenants)) for each, owner in zip(found, owners, strict=True)]
     async with engine.connect() as connection:
-        return (await connection.execute(statement)).first() is not None
+        return (await connection.execute(union_all(*found).limit(1))).first() is not None

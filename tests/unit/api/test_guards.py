@@ -12,11 +12,15 @@ from services.api.apikeys import routes as apikeys
 from services.api.app import create_app
 from services.api.audit import routes as audit
 from services.api.auth import LOCAL_ADMIN, Caller, access_of, guarded, public
+from services.api.bulk import routes as bulk
 from services.api.compat import routes as compat
+from services.api.credentials import routes as credentials
 from services.api.deadletters import routes as deadletters
+from services.api.devices import routes as devices
 from services.api.ingest import routes as ingest
 from services.api.items import routes as items
 from services.api.live import routes as live
+from services.api.profiles import routes as profiles
 from services.api.readings import routes as readings
 from services.api.resources import Resources
 from services.api.settings import ApiSettings
@@ -80,7 +84,24 @@ def test_a_route_that_forgot_is_found(app: Quart) -> None:
 
 def test_every_part_of_the_api_is_in_the_app(app: Quart) -> None:
     """A folder with routes that nobody registered would be dead code."""
-    parts = [probes, pages, compat, deadletters, ingest, items, readings, accounts, users, apikeys, audit, live]
+    parts = [
+        accounts,
+        apikeys,
+        audit,
+        bulk,
+        compat,
+        credentials,
+        deadletters,
+        devices,
+        ingest,
+        items,
+        live,
+        pages,
+        probes,
+        profiles,
+        readings,
+        users,
+    ]
     assert set(app.blueprints) == {part.routes.name for part in parts}
 
 

@@ -1,0 +1,1 @@
+"""What devices prove themselves with at the broker."""

@@ -1,0 +1,1 @@
+"""Devices of a caller: list, add, change, claim, delete."""

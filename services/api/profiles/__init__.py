@@ -1,0 +1,1 @@
+"""Kinds of devices: everybody reads them, administrators write them."""
