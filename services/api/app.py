@@ -10,6 +10,7 @@ from services.api.errors import register_errors
 from services.api.ingest import routes as ingest
 from services.api.items import routes as items
 from services.api.openapi import describe
+from services.api.orders import routes as orders
 from services.api.readings import routes as readings
 from services.api.resources import KEY, Resources
 
@@ -23,6 +24,6 @@ def create_app(given: Resources) -> Quart:
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
-    for part in (probes, compat, readings, ingest, deadletters, items, pages):
+    for part in (probes, compat, readings, ingest, deadletters, items, orders, pages):
         app.register_blueprint(part.routes)
     return app

@@ -44,6 +44,7 @@ class ApiError(Exception):
     ├── BadRequest    400
     ├── Forbidden     403
     ├── NotFound      404, also for what belongs to another tenant
+    ├── Conflict      409: something else stands in the way
     ├── WrongType     415
     └── Away          503: somebody who is needed isn't there just now
     """
@@ -67,6 +68,10 @@ class Forbidden(ApiError):
 
 class NotFound(ApiError):
     status = 404
+
+
+class Conflict(ApiError):
+    status = 409
 
 
 class WrongType(ApiError):
