@@ -11,6 +11,7 @@ from services.api.ingest import routes as ingest
 from services.api.items import routes as items
 from services.api.openapi import describe
 from services.api.orders import routes as orders
+from services.api.people import routes as people
 from services.api.readings import routes as readings
 from services.api.resources import KEY, Resources
 
@@ -24,6 +25,6 @@ def create_app(given: Resources) -> Quart:
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
-    for part in (probes, compat, readings, ingest, deadletters, items, orders, pages):
+    for part in (probes, compat, readings, ingest, deadletters, items, orders, people, pages):
         app.register_blueprint(part.routes)
     return app

@@ -40,7 +40,9 @@ class OrderChange(BaseModel):
 class OrdersQuery(Page):
     """A bare array; with `page` or `per_page` one page in an envelope."""
 
-    status: Text | None = Field(None, description="Only orders with this status.")
+    status: Annotated[Text | None, BeforeValidator(lambda value: value or None)] = Field(
+        None, description="Only orders with this status."
+    )
     internal_number: Text | None = Field(None, description="Only the order with this number.")
     q: Text | None = Field(None, max_length=50, description="Only orders whose number contains this, in any case.")
 

@@ -14,6 +14,7 @@ from services.api.deadletters import routes as deadletters
 from services.api.ingest import routes as ingest
 from services.api.items import routes as items
 from services.api.orders import routes as orders
+from services.api.people import routes as people
 from services.api.readings import routes as readings
 from services.api.resources import Resources
 from services.api.settings import ApiSettings
@@ -72,7 +73,7 @@ def test_a_route_that_forgot_is_found(app: Quart) -> None:
 
 def test_every_part_of_the_api_is_in_the_app(app: Quart) -> None:
     """A folder with routes that nobody registered would be dead code."""
-    parts = [probes, pages, compat, deadletters, ingest, items, orders, readings]
+    parts = [probes, pages, compat, deadletters, ingest, items, orders, people, readings]
     assert set(app.blueprints) == {part.routes.name for part in parts}
 
 
