@@ -3,12 +3,14 @@
 from quart import Quart
 
 from services.api import pages, probes
+from services.api.analytics import routes as analytics
 from services.api.compat import routes as compat
 from services.api.deadletters import routes as deadletters
 from services.api.encoding import OrjsonProvider
 from services.api.errors import register_errors
 from services.api.ingest import routes as ingest
 from services.api.items import routes as items
+from services.api.mobile import routes as mobile
 from services.api.openapi import describe
 from services.api.orders import routes as orders
 from services.api.people import routes as people
@@ -25,6 +27,6 @@ def create_app(given: Resources) -> Quart:
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
-    for part in (probes, compat, readings, ingest, deadletters, items, orders, people, pages):
+    for part in (probes, compat, readings, ingest, deadletters, items, orders, people, mobile, analytics, pages):
         app.register_blueprint(part.routes)
     return app

@@ -10,3 +10,4 @@ class ApiSettings(WebSettings):
 
     offline_after_s: float = Field(300.0, gt=0, description="A device that said nothing for so long counts as offline.")
     max_body_kib: int = Field(1024, ge=1, description="Largest request body; imports have a limit of their own.")
+    max_points_scanned: int = Field(1_000_000, ge=1, description="How many points one request may read.")

@@ -7,12 +7,14 @@ import pytest
 from quart import Quart
 
 from services.api import pages, probes
+from services.api.analytics import routes as analytics
 from services.api.app import create_app
 from services.api.auth import LOCAL_ADMIN, Caller, access_of, guarded, public
 from services.api.compat import routes as compat
 from services.api.deadletters import routes as deadletters
 from services.api.ingest import routes as ingest
 from services.api.items import routes as items
+from services.api.mobile import routes as mobile
 from services.api.orders import routes as orders
 from services.api.people import routes as people
 from services.api.readings import routes as readings
@@ -73,7 +75,7 @@ def test_a_route_that_forgot_is_found(app: Quart) -> None:
 
 def test_every_part_of_the_api_is_in_the_app(app: Quart) -> None:
     """A folder with routes that nobody registered would be dead code."""
-    parts = [probes, pages, compat, deadletters, ingest, items, orders, people, readings]
+    parts = [probes, pages, analytics, compat, deadletters, ingest, items, mobile, orders, people, readings]
     assert set(app.blueprints) == {part.routes.name for part in parts}
 
 
