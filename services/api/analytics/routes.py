@@ -13,7 +13,7 @@ from services.api.analytics.knee import AXES, MAGNITUDE
 from services.api.analytics.queries import known_devices
 from services.api.analytics.recording import Recording
 from services.api.analytics.scan import PAGE, Budget, record
-from services.api.analytics.schemas import DAY_NS, Analytics, AnalyticsQuery
+from services.api.analytics.schemas import DAY_NS, MAX_DEVICES, Analytics, AnalyticsQuery
 from services.api.analytics.windows import TooMany, edges
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
@@ -91,8 +91,10 @@ async def _read(
 
 def _devices(asked: AnalyticsQuery) -> list[str]:
     if asked.devices is None:
-        raise BadRequest("Devices is required: name 1 to 20, comma-separated", "required", field="devices")
+        raise BadRequest("Devices is required: name them, comma-separated", "required", field="devices")
     found = list(dict.fromkeys(asked.devices))
+    if len(found) > MAX_DEVICES:
+        raise BadRequest(f"Devices: at most {MAX_DEVICES} at once", "too_many_devices", field="devices")
     if asked.compare == "devices" and len(found) < 2:
         raise BadRequest("Devices: a comparison of devices needs two", "too_few_devices", field="devices")
     return found
