@@ -4,6 +4,7 @@ from quart import Quart
 
 from services.api import door, pages, probes
 from services.api.accounts import routes as accounts
+from services.api.analytics import routes as analytics
 from services.api.apikeys import routes as apikeys
 from services.api.audit import routes as audit
 from services.api.bulk import routes as bulk
@@ -18,7 +19,10 @@ from services.api.inputs import Digits
 from services.api.items import routes as items
 from services.api.limits import request_with_limits
 from services.api.live import routes as live
+from services.api.mobile import routes as mobile
 from services.api.openapi import describe
+from services.api.orders import routes as orders
+from services.api.people import routes as people
 from services.api.profiles import routes as profiles
 from services.api.readings import routes as readings
 from services.api.resources import KEY, Resources
@@ -53,6 +57,10 @@ def create_app(given: Resources) -> Quart:
         bulk,
         credentials,
         profiles,
+        orders,
+        people,
+        mobile,
+        analytics,
         pages,
     ):
         app.register_blueprint(part.routes)

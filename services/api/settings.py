@@ -18,3 +18,4 @@ class ApiSettings(WebSettings):
         10.0, gt=0, description="Wrong passwords for one account; from one address three times as many."
     )
     max_bulk_mib: int = Field(8, ge=1, le=1024, description="Largest CSV file of devices.")
+    max_points_scanned: int = Field(1_000_000, ge=1, description="How many points one request may read.")

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
     true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -46,6 +47,7 @@ users = Table(
     Column("email", String(255)),
     Column("role", String(16), nullable=False, server_default="user"),
     Column("created_ns", BigInteger, nullable=False),
+    Column("profile", Json, nullable=False, server_default=text("'{}'")),  # whatever a frontend keeps of its users
     Column("password_hash", Text),  # null: nobody can log in as this user
     Column("disabled", Boolean, nullable=False, server_default=false()),
     Column("must_change", Boolean, nullable=False, server_default=false()),  # the password, before anything else
@@ -170,6 +172,28 @@ items = Table(
     Column("created_ns", BigInteger, nullable=False),
     Column("updated_ns", BigInteger),
     Index("ix_items_user_id_status", "user_id", "status"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("internal_number", String(50), nullable=False),
+    Column("status", String(50), nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("updated_ns", BigInteger),
+    UniqueConstraint("user_id", "internal_number"),
+)
+
+# An order's lines go with it; an item stays as long as a line names it.
+order_lines = Table(
+    "order_lines",
+    metadata,
+    Column("order_id", Id, ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("item_id", Id, ForeignKey("items.id"), nullable=False, index=True),
+    Column("quantity", BigInteger, nullable=False),
 )
 
 dead_letters = Table(

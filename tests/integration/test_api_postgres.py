@@ -1,5 +1,6 @@
 """The API on a real PostgreSQL: what SQLite forgives, and a server that goes away and comes back."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.database.migrations.upgrade import downgrade, upgrade
 from shared.database.tables import dead_letters, device_status, latest
-from tests.integration.api_rig import NOON_NS, opened
+from tests.integration.api_rig import NOON_NS, Api, opened
 from tests.peers.programs import postgres
 
 pytestmark = pytest.mark.peer("postgres")
@@ -115,3 +117,60 @@ async def test_the_api_on_postgresql(cluster: Cluster, tmp_path: Path) -> None:
             assert away.headers["Retry-After"] == "5"
         cluster.start()
         assert (await api.get("/api/devices")).json[0]["device_id"] == "d1"
+
+
+async def test_orders_and_users_on_postgresql(cluster: Cluster, tmp_path: Path) -> None:
+    """As on SQLite: of many at once one gets the number, a used item stays, no id of a user is given twice."""
+    async with opened(tmp_path, cluster.url) as api:
+        for name in ("bolt", "nut"):
+            await api.post("/api/v1/items", {"name": name})
+        lines = [{"item_id": "2", "quantity": 2}, {"item_id": "1", "quantity": 2**63 - 1}]
+        sent = {"internal_number": "Ä-1", "items": lines}
+        answers = await asyncio.gather(*(api.post("/api/v1/orders", sent) for _ in range(8)))
+        assert sorted(answer.status for answer in answers) == [201] + [400] * 7
+        made = (await api.get("/api/v1/orders?q=-1")).json[0]
+        path = f"/api/v1/orders/{made['id']}"
+        assert made["items"] == lines
+        assert (await api.ask("DELETE", "/api/v1/items/1")).json["code"] == "item_in_use"
+        await api.post("/api/v1/orders", {"internal_number": "b"})
+        assert (await api.put(path, {"internal_number": "b", "items": []})).json["code"] == "order_exists"
+        assert (await api.put(path, {"items": [{"item_id": "3"}]})).json["code"] == "item_not_found"
+        assert (await api.get(path)).json == made
+        assert (await api.ask("DELETE", path)).status == 204
+        assert await api.rows("SELECT * FROM order_lines") == []
+        await orders_while_items_go(api)
+
+        assert (await api.post("/api/user/3", {"name": "Ann", "settings": {"dark": True}})).status == 201
+        changes = ({f"k{number}": [number]} for number in range(8))
+        await asyncio.gather(*(api.post("/api/user/3", change) for change in changes))
+        user = (await api.get("/api/user/3")).json["user"]
+        assert (user["settings"], user["k0"], user["k7"]) == ({"dark": True}, [0], [7])
+        async with api.engine.begin() as connection:
+            await connection.exec_driver_sql("INSERT INTO users (name, created_ns) VALUES ('next', 0), ('more', 0)")
+        assert [row.id for row in await api.rows("SELECT id FROM users ORDER BY id")] == [1, 3, 4, 5]
+
+
+async def orders_while_items_go(api: Api) -> None:
+    """Whichever comes first: the item is in an order and stays, or it is gone and unknown."""
+    for round_ in range(5):
+        key = (await api.post("/api/v1/items", {"name": "brief"})).json["id"]
+        order = {"internal_number": f"race {round_}", "items": [{"item_id": key}]}
+        added, deleted = await asyncio.gather(
+            api.post("/api/v1/orders", order), api.ask("DELETE", f"/api/v1/items/{key}")
+        )
+        assert (added.status, deleted.status) in {(201, 409), (400, 204)}
+
+
+async def test_migrations_on_postgresql(cluster: Cluster, tmp_path: Path) -> None:
+    """All the way down and up again, and then the API works."""
+    async with opened(tmp_path, cluster.url) as api:
+        await downgrade(api.engine, "base")
+        assert [row.tablename for row in await api.rows(_TABLES)] == ["alembic_version"]
+        await upgrade(api.engine)
+        await downgrade(api.engine, "0002")
+        await upgrade(api.engine)
+        assert (await api.get("/api/users")).json == []
+        assert (await api.get("/api/v1/orders")).json == []
+
+
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.database.tables import items
@@ -14,6 +15,10 @@ Row = Mapping[str, Any]
 class Window(NamedTuple):
     limit: int
     offset: int
+
+
+class InUse(Exception):
+    """An order names this item."""
 
 
 async def list_items(
@@ -52,8 +57,12 @@ async def change_item(engine: AsyncEngine, user_id: int, key: int, changes: Row)
 
 
 async def delete_item(engine: AsyncEngine, user_id: int, key: int) -> bool:
-    async with engine.begin() as connection:
-        return (await connection.execute(delete(items).where(_mine(user_id, key)))).rowcount > 0
+    """Raises InUse; the database sees to it, so that no order can be quicker."""
+    try:
+        async with engine.begin() as connection:
+            return (await connection.execute(delete(items).where(_mine(user_id, key)))).rowcount > 0
+    except IntegrityError as error:
+        raise InUse from error
 
 
 def _mine(user_id: int, key: int) -> ColumnElement[bool]:

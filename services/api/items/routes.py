@@ -9,7 +9,7 @@ from quart_schema import document_querystring, document_request, document_respon
 
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
-from services.api.errors import NotFound
+from services.api.errors import Conflict, NotFound
 from services.api.inputs import body, query, row_id
 from services.api.items import queries
 from services.api.items.schemas import Item, ItemChange, Items, ItemsQuery, NewItem
@@ -75,8 +75,12 @@ async def change_item(caller: Caller, item_id: str) -> Response:
 @guarded()
 @tag(["items"])
 async def delete_item(caller: Caller, item_id: str) -> Response:
-    """Delete an item."""
-    if not await queries.delete_item(resources().engine, caller.user_id, row_id(item_id, _WHAT)):
+    """Delete an item; one that an order names stays (409)."""
+    try:
+        deleted = await queries.delete_item(resources().engine, caller.user_id, row_id(item_id, _WHAT))
+    except queries.InUse as error:
+        raise Conflict("An order uses this item: take it out of the order first", "item_in_use") from error
+    if not deleted:
         raise NotFound("Item not found", "item_not_found")
     return Response(b"", status=204)
 

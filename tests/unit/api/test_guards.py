@@ -8,6 +8,7 @@ from quart import Quart
 
 from services.api import pages, probes
 from services.api.accounts import routes as accounts
+from services.api.analytics import routes as analytics
 from services.api.apikeys import routes as apikeys
 from services.api.app import create_app
 from services.api.audit import routes as audit
@@ -20,6 +21,9 @@ from services.api.devices import routes as devices
 from services.api.ingest import routes as ingest
 from services.api.items import routes as items
 from services.api.live import routes as live
+from services.api.mobile import routes as mobile
+from services.api.orders import routes as orders
+from services.api.people import routes as people
 from services.api.profiles import routes as profiles
 from services.api.readings import routes as readings
 from services.api.resources import Resources
@@ -86,6 +90,7 @@ def test_every_part_of_the_api_is_in_the_app(app: Quart) -> None:
     """A folder with routes that nobody registered would be dead code."""
     parts = [
         accounts,
+        analytics,
         apikeys,
         audit,
         bulk,
@@ -96,7 +101,10 @@ def test_every_part_of_the_api_is_in_the_app(app: Quart) -> None:
         ingest,
         items,
         live,
+        mobile,
+        orders,
         pages,
+        people,
         probes,
         profiles,
         readings,

@@ -1,0 +1,1 @@
+"""What a phone shows when it opens: all devices on one small page."""

@@ -1,0 +1,1 @@
+"""Orders: numbered lists of items."""
