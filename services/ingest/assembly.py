@@ -12,7 +12,8 @@ from services.ingest.announcer import Announcer
 from services.ingest.commands import Commands
 from services.ingest.complaints import Complaints
 from services.ingest.delivery import Intake
-from services.ingest.metrics import Instruments, MeasuredOutbox, MeasuredStore, watch_intake
+from services.ingest.measuredstore import MeasuredStore
+from services.ingest.metrics import Instruments, MeasuredOutbox, watch_intake
 from services.ingest.mirror import Mirror
 from services.ingest.notices import Notices
 from services.ingest.outbox import Outbox

@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections import Counter as Tallied
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -17,13 +17,12 @@ from services.ingest.live import LiveAnnouncer
 from services.ingest.outbox import Outbox
 from services.ingest.outboxfile import Completion
 from services.ingest.settings import IngestSettings
-from services.ingest.stages import counted, in_steps, seconds
+from services.ingest.stages import counted, seconds
 from services.ingest.subscriber import Subscriber
 from shared.books import COLUMNS
 from shared.health import Health
 from shared.metrics import SECONDS, SIZES, Figure, Figures, watch_health
 from shared.readings import ReadingBatch
-from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, TimeSeriesStore
 
 T = TypeVar("T")
 
@@ -172,37 +171,6 @@ class MeasuredOutbox(Outbox):
 
 def _age_s(since_ns: int | None) -> float:
     return 0.0 if since_ns is None else max(0.0, (time.time_ns() - since_ns) / 1e9)
-
-
-class MeasuredStore:
-    """The store as the writer sees it, and a clock beside it."""
-
-    def __init__(self, store: TimeSeriesStore, instruments: Instruments) -> None:
-        self._store = store
-        self._instruments = instruments
-
-    async def write(self, batches: Sequence[ReadingBatch]) -> None:
-        begun, outcome = time.perf_counter(), "stored"
-        try:
-            await in_steps("write", self._store.write(batches))
-        except BaseException as error:
-            outcome = type(error).__name__.lower()
-            raise
-        finally:
-            self._instruments.write_s.labels(outcome).observe(time.perf_counter() - begun)
-            self._instruments.write_readings.observe(sum(len(batch.readings) for batch in batches))
-
-    async def raw(self, query: RawQuery) -> RawPage:
-        return await self._store.raw(query)
-
-    async def late(self, query: LateQuery) -> Sequence[LateRange]:
-        return await self._store.late(query)
-
-    async def ping(self) -> None:
-        await self._store.ping()
-
-    async def close(self) -> None:
-        await self._store.close()
 
 
 def watch_intake(registry: CollectorRegistry, intake: Intake) -> None:

@@ -8,10 +8,20 @@ from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 from shared.readings import ReadingBatch
-from shared.timeseries import influxql
+from shared.timeseries import influxql, windowql
 from shared.timeseries.influx import TIMEOUT_S, InfluxStore, ask
 from shared.timeseries.influxhttp import InfluxHttp, Target
-from shared.timeseries.store import LateQuery, LateRange, Missing, RawPage, RawQuery, Refused, Unavailable
+from shared.timeseries.store import (
+    LateQuery,
+    LateRange,
+    Missing,
+    RawPage,
+    RawQuery,
+    Refused,
+    Unavailable,
+    WindowQuery,
+    WindowSeries,
+)
 
 # of one write or question: with some writes in flight this is what keeps InfluxDB busy, and not what buries it
 _AT_ONCE: Final = 4
@@ -55,6 +65,13 @@ class BucketPerUser:
         found.sort(key=influxql.place, reverse=query.order == "desc")
         more = len(found) > query.limit or any(page.more for page in pages)
         return RawPage(found[: query.limit], more)
+
+    async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
+        if windowql.is_empty(query):
+            return []
+        owners = await self._owners(query.user_ids)
+        series = await self._of_each({owner: partial(_windows, replace(query, user_ids=[owner])) for owner in owners})
+        return sorted(one for each in series for one in each)
 
     async def late(self, query: LateQuery) -> Sequence[LateRange]:
         if influxql.is_empty_late(query):
@@ -134,6 +151,10 @@ async def _write(part: Part, store: InfluxStore) -> list[tuple[int, str]]:
 
 async def _raw(query: RawQuery, store: InfluxStore) -> RawPage:
     return await store.raw(query)
+
+
+async def _windows(query: WindowQuery, store: InfluxStore) -> Sequence[WindowSeries]:
+    return await store.windows(query)
 
 
 async def _late(query: LateQuery, store: InfluxStore) -> Sequence[LateRange]:

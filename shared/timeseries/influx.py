@@ -6,12 +6,22 @@ from functools import partial
 from typing import Final
 
 from shared.readings import ReadingBatch
-from shared.timeseries import influxql
+from shared.timeseries import influxql, windowql
 from shared.timeseries.body import body_of
 from shared.timeseries.influxhttp import Answer, InfluxHttp, Target, outage
 from shared.timeseries.lineprotocol import PROBE, lines_of
 from shared.timeseries.refusals import Search, refuses
-from shared.timeseries.store import LateQuery, LateRange, Missing, RawPage, RawQuery, Refused, Unavailable
+from shared.timeseries.store import (
+    LateQuery,
+    LateRange,
+    Missing,
+    RawPage,
+    RawQuery,
+    Refused,
+    Unavailable,
+    WindowQuery,
+    WindowSeries,
+)
 
 TIMEOUT_S: Final = 30.0
 
@@ -61,6 +71,20 @@ class InfluxStore:
         series = [each for name in measurements for each in await self._ask(influxql.ask_readings(query, name))]
         try:
             return influxql.read_page(query, series)
+        except influxql.BadAnswer as error:
+            raise Unavailable(f"InfluxDB: {error}") from error
+
+    async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
+        if windowql.is_empty(query):
+            return []
+        measurements = influxql.read_measurements(await self._ask(windowql.ask_measurements(query)))
+        answers = [
+            (run, await self._ask(windowql.ask_windows(query, run, name)))
+            for name in measurements
+            for run in query.runs
+        ]
+        try:
+            return windowql.read_windows(query, answers)
         except influxql.BadAnswer as error:
             raise Unavailable(f"InfluxDB: {error}") from error
 

@@ -18,10 +18,10 @@ from shared.timeseries.lineprotocol import (
 )
 from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery
 
-_MIN_NS: Final = -(2**63) + 2
-_MAX_NS: Final = 2**63 - 2
+MIN_NS: Final = -(2**63) + 2
+MAX_NS: Final = 2**63 - 2
 # above this a regular expression is faster than a chain of OR
-_MAX_ORS: Final = 20
+MAX_ORS: Final = 20
 _control: Final = re.compile(r"[\x00-\x1f\x7f]")
 # 1.x and every version's /query, in words; 2.x with the bucket's name
 _no_bucket: Final = re.compile(r'database not found|bucket (?:"[^"]*" )?not found').search
@@ -92,10 +92,10 @@ def is_empty_late(query: LateQuery) -> bool:
 
 def ask_late(query: LateQuery) -> Statement:
     """What was late for these owners, committed in that range, in one row per device and owner."""
-    low, high = max(query.start_ns, _MIN_NS), min(query.end_ns - 1, _MAX_NS)
+    low, high = max(query.start_ns, MIN_NS), min(query.end_ns - 1, MAX_NS)
     fields = "min(ts_min::field), max(ts_max::field), sum(n::field)"
-    owners = [] if query.user_ids is None else [_owners(query.user_ids)]
-    where = " AND ".join([*owners, f"time >= {low}", f"time <= {high}"])
+    tenants = [] if query.user_ids is None else [owners(query.user_ids)]
+    where = " AND ".join([*tenants, f"time >= {low}", f"time <= {high}"])
     text = f'SELECT {fields} FROM "{LATE_MEASUREMENT}" WHERE {where} GROUP BY "device_id", "user_id"'  # noqa: S608 - numbers only
     return Statement(text, {})
 
@@ -122,19 +122,20 @@ def _where(query: RawQuery) -> str:
     low, high = _range(query)
     parts = ['"device_id"::tag = $device']
     if query.user_ids is not None:
-        parts.append(_owners(query.user_ids))
+        parts.append(owners(query.user_ids))
     return " AND ".join([*parts, f"time >= {low}", f"time <= {high}"])
 
 
-def _owners(user_ids: Sequence[int]) -> str:
-    if len(user_ids) > _MAX_ORS:
+def owners(user_ids: Sequence[int]) -> str:
+    """The tenant filter: of one of these owners, never of none."""
+    if len(user_ids) > MAX_ORS:
         return f'"user_id"::tag =~ /^(?:{"|".join(f"{owner:d}" for owner in user_ids)})$/'
     return f"({' OR '.join([_IS_OWNER % owner for owner in user_ids])})"
 
 
 def _range(query: RawQuery) -> tuple[int, int]:
     """First and last nanosecond, from the cursor on."""
-    low, high = max(query.start_ns, _MIN_NS), min(query.end_ns - 1, _MAX_NS)
+    low, high = max(query.start_ns, MIN_NS), min(query.end_ns - 1, MAX_NS)
     if query.after is None:
         return low, high
     at = query.after[0]

@@ -16,7 +16,8 @@ from typing import Final, TypeVar
 from shared.readings import Reading, ReadingBatch, Value
 from shared.times import MAX_NS, MIN_NS
 from shared.timeseries.late import late_ranges
-from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, Unavailable
+from shared.timeseries.sqlitewindows import select_windows
+from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, Unavailable, WindowQuery, WindowSeries
 
 T = TypeVar("T")
 
@@ -74,6 +75,9 @@ class SqliteStore:
 
     async def raw(self, query: RawQuery) -> RawPage:
         return await self._reader.call(partial(_raw, query=query))
+
+    async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
+        return await self._reader.call(partial(select_windows, query=query))
 
     async def late(self, query: LateQuery) -> Sequence[LateRange]:
         return await self._reader.call(partial(_late, query=query))

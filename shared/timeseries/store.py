@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from shared.identifiers import DeviceId, UserId
-from shared.readings import Reading, ReadingBatch
+from shared.identifiers import DeviceId, MetricName, UserId
+from shared.readings import Reading, ReadingBatch, Value
+from shared.timeseries.calendar import Run
+
+Aggregate = Literal["mean", "min", "max", "sum", "count", "first", "last", "median", "p95", "stddev"]
+Kind = Literal["number", "string", "boolean"]
 
 
 class StoreError(Exception):
@@ -74,6 +78,45 @@ class RawPage:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowQuery:
+    """Aggregates of many devices' readings, window by window.
+
+    `user_ids` as in RawQuery. Of a window that the range cuts, only what lies in the range is counted. `runs`: in
+    order, none overlapping another.
+    """
+
+    device_ids: Sequence[str]
+    user_ids: Sequence[int] | None
+    metrics: Sequence[str]
+    aggregates: Sequence[Aggregate]
+    start_ns: int
+    end_ns: int
+    runs: Sequence[Run]
+
+
+class WindowRow(NamedTuple):
+    """`number` values in the window that begins at `start_ns`; `values`: one for each aggregate that was asked for.
+
+    None where there is none: the stddev of one value, the mean of words, a sum beyond what a float can say.
+    """
+
+    start_ns: int
+    number: int
+    values: tuple[Value | None, ...]
+
+
+class WindowSeries(NamedTuple):
+    """The windows that are not empty, in order, of one metric that a device sent as one kind of value."""
+
+    device_id: DeviceId
+    user_id: UserId
+    measurement: MetricName
+    metric: MetricName
+    kind: Kind
+    rows: Sequence[WindowRow]
+
+
+@dataclass(frozen=True, slots=True)
 class LateQuery:
     """What was committed from `start_ns` up to `end_ns` (exclusive), long after its own time.
 
@@ -107,6 +150,14 @@ class TimeSeriesStore(Protocol):
 
     async def raw(self, query: RawQuery) -> RawPage:
         """One page of a range; raises Unavailable."""
+        ...
+
+    async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
+        """By device, owner, measurement, metric and kind, in order of these; raises Unavailable.
+
+        stddev is the sample's; p95 is the value at rank floor(0.95 n + 0.5). Strings and booleans have a count, a first
+        and a last one.
+        """
         ...
 
     async def late(self, query: LateQuery) -> Sequence[LateRange]:

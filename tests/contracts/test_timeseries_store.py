@@ -1,10 +1,7 @@
 """What every time-series store must do: one suite, run on each of them."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,129 +10,17 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from shared.identifiers import RESERVED_METRICS
-from shared.readings import Reading, ReadingBatch, Value
+from shared.readings import Reading, Value
 from shared.timeseries.buckets import BucketPerUser
 from shared.timeseries.influx import InfluxStore
 from shared.timeseries.influxhttp import Target
 from shared.timeseries.influxql import place
 from shared.timeseries.sqlite import SqliteStore
 from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, TimeSeriesStore, Unavailable
+from tests.contracts.backends import Open, opened
 from tests.fakes.batches import committed, write
-from tests.fakes.influxdb import FakeInflux, Version
 from tests.peers.influxdb import Influxd
 from tests.peers.storeproxy import ANSWER_LOST, StoreProxy
-
-# a backend opens a store on a directory of its own; opened again there, it has the same readings
-Open = Callable[[Path], AbstractAsyncContextManager[TimeSeriesStore]]
-
-
-@asynccontextmanager
-async def opened(backend: Open, directory: Path) -> AsyncIterator[TimeSeriesStore]:
-    async with backend(directory) as store:
-        try:
-            yield store
-        finally:
-            await store.close()
-
-
-@asynccontextmanager
-async def sqlite(directory: Path) -> AsyncIterator[TimeSeriesStore]:
-    store = SqliteStore(directory / "readings.db")
-    await store.open()
-    yield store
-
-
-def real_influxdb(server: Influxd) -> Open:
-    @asynccontextmanager
-    async def backend(directory: Path) -> AsyncIterator[TimeSeriesStore]:
-        database = f"t{sha256(bytes(directory)).hexdigest()[:16]}"
-        server.query(f"CREATE DATABASE {database}")
-        yield InfluxStore(Target(server.url, "", "", database))
-
-    return backend
-
-
-class Provisioned(BucketPerUser):
-    """With a bucket for whoever is spoken of, as if each were a user: to make it is never the store's own work."""
-
-    def __init__(self, server: Influxd, prefix: str) -> None:
-        super().__init__(Target(server.url, "", "", prefix))
-        self._server = server
-        self._prefix = prefix
-        self._made: set[int] = set()
-
-    def _provide(self, owners: Iterable[int]) -> None:
-        new = set(owners) - self._made
-        if new:
-            self._server.query("; ".join(f"CREATE DATABASE {self._prefix}_{owner}" for owner in new))
-            self._made |= new
-
-    async def write(self, batches: Sequence[ReadingBatch]) -> None:
-        self._provide(each.user_id for batch in batches for each in batch.readings)
-        await super().write(batches)
-
-    async def raw(self, query: RawQuery) -> RawPage:
-        self._provide(query.user_ids or ())
-        return await super().raw(query)
-
-    async def late(self, query: LateQuery) -> Sequence[LateRange]:
-        self._provide(query.user_ids or ())
-        return await super().late(query)
-
-
-def real_buckets(server: Influxd) -> Open:
-    @asynccontextmanager
-    async def backend(directory: Path) -> AsyncIterator[TimeSeriesStore]:
-        yield Provisioned(server, f"b{sha256(bytes(directory)).hexdigest()[:16]}")
-
-    return backend
-
-
-def fake_influxdb(version: Version) -> Open:
-    kept: dict[Path, FakeInflux] = {}
-
-    @asynccontextmanager
-    async def backend(directory: Path) -> AsyncIterator[TimeSeriesStore]:
-        async with kept.setdefault(directory, FakeInflux(version, "t")).running() as server:
-            yield InfluxStore(Target(server.url, "t", "o", server.bucket))
-
-    return backend
-
-
-@pytest.fixture(scope="module")
-def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
-    server = Influxd(tmp_path_factory.mktemp("influxd"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        "sqlite",
-        pytest.param("influxdb", marks=pytest.mark.peer("influxd")),
-        pytest.param("influxdb, a bucket per user", marks=pytest.mark.peer("influxd")),
-        "2.7.12",
-        "3.0.1",
-    ],
-)
-def backend(request: pytest.FixtureRequest) -> Open:
-    match request.param:
-        case "sqlite":
-            return sqlite
-        case "influxdb":
-            return real_influxdb(request.getfixturevalue("influxd"))
-        case "influxdb, a bucket per user":
-            return real_buckets(request.getfixturevalue("influxd"))
-        case version:
-            return fake_influxdb(version)
-
-
-@pytest.fixture
-async def store(backend: Open, tmp_path: Path) -> AsyncIterator[TimeSeriesStore]:
-    async with opened(backend, tmp_path) as ready:
-        yield ready
 
 
 def reading(ts_ns: int, device: str = "d1", owner: int = 1, measurement: str = "m", **values: Value) -> Reading:

@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from aiohttp import web
 
+from tests.fakes.influxqlwindows import columns_of, windows_of
+
 Version = Literal["2.7.12", "3.0.1"]
 Fields = dict[str, float | bool | str]
 SeriesKey = tuple[str, tuple[tuple[str, str], ...]]
@@ -299,13 +301,19 @@ def _value(line: str, value: str) -> float | bool | str:
 # ---- the InfluxQL that we speak
 
 
+def unescaped(name: str) -> str:
+    """A name in a regular expression."""
+    return re.sub(r"\\x\{([0-9a-f]+)\}", lambda found: chr(int(found[1], 16)), name)
+
+
 class Question:
     """One SHOW TAG VALUES or SELECT, read far enough to answer it by looking at everything."""
 
     def __init__(self, text: str, params: dict[str, str]) -> None:
         self.text = text
-        bound = re.findall(r'"(device_id)"::tag = \$(\w+)', text)
-        self._tags = {tag: params[name] for tag, name in bound}
+        self._devices = {params[name] for name in re.findall(r'"device_id"::tag = \$(\w+)', text)}
+        if several := re.search(r'"device_id"::tag =~ /\^\(\?:(.*?)\)\$/', text):
+            self._devices = {unescaped(name) for name in several[1].split("|")}
         self._owners = set(re.findall(r"\"user_id\"::tag = '(\d+)'", text))
         if among := re.search(r'"user_id"::tag =~ /\^\(\?:([\d|]+)\)\$/', text):
             self._owners = set(among[1].split("|"))
@@ -316,12 +324,14 @@ class Question:
         chosen = [(name, dict(tags), rows) for (name, tags), rows in sorted(points.items()) if self._wants(dict(tags))]
         if self.text.startswith("SHOW"):
             return [self._owners_of(name, tags) for name, tags, rows in chosen if any(map(self._in_range, rows))]
+        if columns_of(self.text):
+            return [windows for each in chosen if (windows := windows_of(self.text, *each, self._in_range))]
         if self.text.startswith("SELECT min("):
             return [found for each in chosen if (found := self._late_of(*each))]
         return [found for each in chosen if (found := self._rows_of(*each)) and found["values"]]
 
     def _wants(self, tags: dict[str, str]) -> bool:
-        return all(tags.get(name) == value for name, value in self._tags.items()) and (
+        return (not self._devices or tags.get("device_id") in self._devices) and (
             not self._owners or tags.get("user_id") in self._owners
         )
 

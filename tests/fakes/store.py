@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from shared.readings import Reading, ReadingBatch
-from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, StoreError
+from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, StoreError, WindowQuery, WindowSeries
 
 
 class FailingStore:
@@ -52,6 +52,9 @@ class FailingStore:
             self.stored.setdefault((measurement, device_id, user_id, ts_ns), {}).update(values)
 
     async def raw(self, query: RawQuery) -> RawPage:
+        raise NotImplementedError
+
+    async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
         raise NotImplementedError
 
     async def late(self, query: LateQuery) -> Sequence[LateRange]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.metrics import MeasuredStore
+from services.ingest.measuredstore import MeasuredStore
 from shared.books import COLUMNS
 from shared.timeseries.store import Refused, Unavailable
 from tests.fakes.metrics import Samples, parsed, scraped

@@ -1,0 +1,51 @@
+"""The time-series store with a clock beside it."""
+
+import time
+from collections.abc import Sequence
+
+from services.ingest.metrics import Instruments
+from services.ingest.stages import in_steps
+from shared.readings import ReadingBatch
+from shared.timeseries.store import (
+    LateQuery,
+    LateRange,
+    RawPage,
+    RawQuery,
+    TimeSeriesStore,
+    WindowQuery,
+    WindowSeries,
+)
+
+
+class MeasuredStore:
+    """The store as the writer sees it, and a clock beside it."""
+
+    def __init__(self, store: TimeSeriesStore, instruments: Instruments) -> None:
+        self._store = store
+        self._instruments = instruments
+
+    async def write(self, batches: Sequence[ReadingBatch]) -> None:
+        begun, outcome = time.perf_counter(), "stored"
+        try:
+            await in_steps("write", self._store.write(batches))
+        except BaseException as error:
+            outcome = type(error).__name__.lower()
+            raise
+        finally:
+            self._instruments.write_s.labels(outcome).observe(time.perf_counter() - begun)
+            self._instruments.write_readings.observe(sum(len(batch.readings) for batch in batches))
+
+    async def raw(self, query: RawQuery) -> RawPage:
+        return await self._store.raw(query)
+
+    async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
+        return await self._store.windows(query)
+
+    async def late(self, query: LateQuery) -> Sequence[LateRange]:
+        return await self._store.late(query)
+
+    async def ping(self) -> None:
+        await self._store.ping()
+
+    async def close(self) -> None:
+        await self._store.close()
