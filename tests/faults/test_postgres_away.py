@@ -16,7 +16,7 @@ from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin, save_profile
 from shared.database.tables import dead_letters, devices, ingest_books, latest
 from shared.profiles import Profile
-from tests.integration.test_api_postgres import Cluster, cluster  # noqa: F401 - a fixture, asked for by its name
+from tests.peers.postgres import Cluster
 from tests.peers.site import Site
 from tests.peers.waiting import eventually
 
@@ -52,7 +52,7 @@ async def ask(url: str, question: Executable) -> list[Any]:
 
 
 @pytest.fixture
-def site(cluster: Cluster, tmp_path: Path) -> Iterator[Site]:  # noqa: F811 - the fixture
+def site(cluster: Cluster, tmp_path: Path) -> Iterator[Site]:
     """Not started yet; PostgreSQL is, and knows one device."""
     asyncio.run(fill(cluster.url))
     made = Site(tmp_path, TELEMETRIO_DATABASE_URL=cluster.url)
@@ -82,7 +82,7 @@ def all_told(site: Site, url: str) -> None:
     eventually(lambda: site.worker.dependency("database") == "ok", 10)
 
 
-def test_a_first_contact_without_postgresql_loses_nothing(site: Site, cluster: Cluster) -> None:  # noqa: F811
+def test_a_first_contact_without_postgresql_loses_nothing(site: Site, cluster: Cluster) -> None:
     """Who a device is can't be known yet: its messages are kept, acknowledged, and judged when it can be asked."""
     cluster.stop()
     site.start()
@@ -101,7 +101,7 @@ def test_a_first_contact_without_postgresql_loses_nothing(site: Site, cluster: C
     all_told(site, cluster.url)
 
 
-def test_an_outage_of_postgresql_costs_nothing(site: Site, cluster: Cluster, *, faults_long: bool) -> None:  # noqa: F811
+def test_an_outage_of_postgresql_costs_nothing(site: Site, cluster: Cluster, *, faults_long: bool) -> None:
     """Crashed under way, down while ingest is killed and starts again, and back: each is stored once, and told."""
     site.start()
     site.say(TOPIC, *samples(20))
@@ -126,7 +126,7 @@ def test_an_outage_of_postgresql_costs_nothing(site: Site, cluster: Cluster, *, 
 
 
 @pytest.mark.long
-def test_postgresql_may_restart_again_and_again(site: Site, cluster: Cluster) -> None:  # noqa: F811
+def test_postgresql_may_restart_again_and_again(site: Site, cluster: Cluster) -> None:
     """Pushes are cut off anywhere: none is told by half, none twice."""
     site.start()
     sent = 0

@@ -1,4 +1,8 @@
-"""The API on real SQLite files, without a socket: what a test of a route holds in its hands."""
+"""The API on a real database, without a socket: what a test of a route holds in its hands.
+
+A test in a file `test_api_*.py` that asks for the fixture `api` runs twice, on SQLite and on PostgreSQL: conftest.py
+says on which, and `opened` takes it from there.
+"""
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -24,6 +28,15 @@ from shared.health import Health
 from shared.timeseries.sqlite import SqliteStore
 
 NOON_NS = 1_767_268_800_000_000_000  # 2026-01-01T12:00:00Z
+
+
+class Prepared:
+    """Where the database of the running test is, its tables in place; nothing: the rig makes a file of its own."""
+
+    url = ""
+
+
+prepared = Prepared()
 
 
 class Commanded:
@@ -77,6 +90,10 @@ class Api:
     async def fill(self, table: Table, *rows: Mapping[str, Any]) -> None:
         async with self.engine.begin() as connection:
             await connection.execute(insert(table), [dict(row) for row in rows])
+            if "id" in rows[0] and connection.dialect.name == "postgresql":
+                # SQLite counts on from the highest by itself
+                told = f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), max(id)) FROM {table.name}"  # noqa: S608
+                await connection.execute(text(told))
 
     async def add_devices(self, *device_ids: str, user_id: int = 1, **more: Any) -> None:
         made = {"user_id": user_id, "profile": "environment", "claimed": True, "disabled": False, **more}
@@ -95,11 +112,12 @@ class Api:
 
 @asynccontextmanager
 async def opened(folder: Path, url: str = "", **settings: Any) -> AsyncIterator[Api]:
-    """An API on fresh files in `folder`, or on the database at `url`; closed in the end."""
-    engine = open_engine(url or f"sqlite+aiosqlite:///{folder / 'telemetrio.db'}")
+    """An API on fresh files in `folder`, or on the database of this test, or at `url`; closed in the end."""
+    engine = open_engine(url or prepared.url or f"sqlite+aiosqlite:///{folder / 'telemetrio.db'}")
     store = SqliteStore(folder / "readings.db")
     try:
-        await upgrade(engine)
+        if url or not prepared.url:
+            await upgrade(engine)
         async with engine.begin() as connection:
             await ensure_local_admin(connection, time.time_ns())
         await store.open()

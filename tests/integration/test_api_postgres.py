@@ -1,14 +1,7 @@
 """The API on a real PostgreSQL: what SQLite forgives, and a server that goes away and comes back."""
 
 import asyncio
-import os
-import shutil
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,67 +9,9 @@ import pytest
 from shared.database.migrations.upgrade import downgrade, upgrade
 from shared.database.tables import dead_letters, device_status, latest
 from tests.integration.api_rig import NOON_NS, Api, opened
-from tests.peers.programs import postgres
+from tests.peers.postgres import Cluster
 
 pytestmark = pytest.mark.peer("postgres")
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A server of our own in a folder of its own, reached over a Unix socket: no port to collide on."""
-
-    folder: Path
-    programs: Path
-
-    @property
-    def url(self) -> str:
-        return f"postgresql+asyncpg://postgres@/postgres?host={self.folder}"
-
-    def run(self, name: str, *arguments: str) -> None:
-        # PostgreSQL refuses to run as root
-        user = "postgres" if os.getuid() == 0 else None
-        quiet = subprocess.DEVNULL
-        subprocess.run(
-            [self.programs / name, "-D", self.folder / "data", *arguments],
-            check=True,
-            cwd=self.folder,
-            user=user,
-            stdout=quiet,
-        )
-
-    def start(self) -> None:
-        self.run(
-            "pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", f"-c listen_addresses= -k {self.folder}", "start"
-        )
-
-    def stop(self) -> None:
-        """As a crash would; again if it is down already."""
-        if (self.folder / "data" / "postmaster.pid").exists():
-            self.run("pg_ctl", "-w", "-m", "immediate", "stop")
-
-
-@contextmanager
-def running() -> Iterator[Cluster]:
-    """A server that has just been made, until it is no longer needed."""
-    server = postgres()
-    assert server is not None
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    if os.getuid() == 0:
-        shutil.chown(folder, "postgres")
-    made = Cluster(folder, server.parent)
-    made.run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
-        shutil.rmtree(folder)
-
-
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    with running() as made:
-        yield made
 
 
 async def test_the_api_on_postgresql(cluster: Cluster, tmp_path: Path) -> None:

@@ -18,15 +18,17 @@ from shared.database.tables import dead_letters, device_status, devices, ingest_
 from shared.database.upsert import insert_missing
 from shared.profiles import KNEE, Metric, Profile, read_profile
 from tests.fakes.ingest import NOW, Bench, delivery
-from tests.integration.test_api_postgres import Cluster, cluster  # noqa: F401 - a fixture, asked for by its name
+from tests.peers.postgres import Cluster
 
 DIALECTS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.peer("postgres"))]
 
 
 @pytest.fixture(params=DIALECTS)
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    on_postgres = request.param == "postgresql"
-    url = request.getfixturevalue("cluster").url if on_postgres else f"sqlite+aiosqlite:///{tmp_path / 'x.db'}"
+    url = f"sqlite+aiosqlite:///{tmp_path / 'x.db'}"
+    if request.param == "postgresql":
+        server: Cluster = request.getfixturevalue("shared_cluster")
+        url = await server.fresh()
     opened = open_engine(url)
     await upgrade(opened)
     async with opened.begin() as connection:
@@ -152,7 +154,7 @@ async def test_a_profile_is_made_and_changed(engine: AsyncEngine) -> None:
 
 
 @pytest.mark.peer("postgres")
-async def test_postgresql_may_crash_and_come_back(cluster: Cluster, tmp_path: Path) -> None:  # noqa: F811 - the fixture
+async def test_postgresql_may_crash_and_come_back(cluster: Cluster, tmp_path: Path) -> None:
     """While it is down, and while it starts, the mirror lives; then everything is told."""
     engine = open_engine(cluster.url)
     await upgrade(engine)

@@ -16,7 +16,6 @@ from shared.database.latest import push_latest
 from shared.database.registry import add_devices
 from shared.database.tables import dead_letters, device_status, devices, ingest_books, latest, users
 from tests.fakes.ingest import NOW, Bench, delivery
-from tests.integration.test_api_postgres import cluster  # noqa: F401 - a fixture, asked for by its name
 from tests.integration.test_database import engine, newest, rows_of  # noqa: F401 - a fixture, asked for by its name
 
 

@@ -1,0 +1,45 @@
+"""Both databases for every test of a route, without a word in the test."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.api_rig import prepared
+from tests.peers.postgres import Cluster, bring_up_to_date, cluster, shared_cluster
+
+__all__ = ["cluster", "shared_cluster"]  # fixtures, asked for by their names
+
+_DIALECTS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.peer("postgres"))]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whoever asks for `api` in a `test_api_*.py` is run on SQLite and on PostgreSQL."""
+    if metafunc.definition.path.name.startswith("test_api_") and "api" in metafunc.fixturenames:
+        metafunc.fixturenames.insert(0, "dialect")  # before `api`, which opens what this says
+        metafunc.parametrize("dialect", _DIALECTS, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables and nothing in them: a copy costs less than the migrations."""
+    file = tmp_path_factory.mktemp("template") / "telemetrio.db"
+    asyncio.run(bring_up_to_date(f"sqlite+aiosqlite:///{file}"))
+    return file
+
+
+@pytest.fixture
+def dialect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Says to the rig on which database this test is."""
+    if request.param == "postgresql":
+        cluster: Cluster = request.getfixturevalue("shared_cluster")
+        asyncio.run(cluster.empty())
+        prepared.url = cluster.url
+    else:
+        file = tmp_path / "telemetrio.db"
+        shutil.copy(request.getfixturevalue("migrated_file"), file)
+        prepared.url = f"sqlite+aiosqlite:///{file}"
+    yield request.param
+    prepared.url = ""
