@@ -2,9 +2,13 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
+
+from shared.readings import Reading
 
 MAX_LETTERS: Final = 1_000
+MAX_IMPORTED: Final = 2_000
+MAX_IMPORT_BYTES: Final = 256 * 1024
 
 # a letter's row id, and why it is still where it was
 Left = tuple[int, str]
@@ -31,8 +35,33 @@ class Command(BaseModel):
         return letters
 
 
+class Import(BaseModel):
+    """Readings of somebody's file, judged by the api, to be kept like any other: one transaction of the worker."""
+
+    # a number that is none would come out of the outbox as null
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    v: Literal[1] = 1
+    command_id: CommandId
+    action: Literal["import"] = "import"
+    readings: tuple[Reading, ...] = Field(min_length=1, max_length=MAX_IMPORTED)
+
+
+AnyCommand = Command | Import
+
+_any_command: Final[TypeAdapter[AnyCommand]] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="action")])
+
+
+def read_command(payload: bytes) -> AnyCommand:
+    """What came over the broker; raises pydantic's ValidationError."""
+    return _any_command.validate_json(payload)
+
+
 class Answer(BaseModel):
-    """On `telemetrio/control/{source}/done`: so many letters have gone; the others were left, each for a reason."""
+    """On `telemetrio/control/{source}/done`: so many letters have gone; the others were left, each for a reason.
+
+    Of an import: so many readings were taken.
+    """
 
     model_config = ConfigDict(frozen=True)
 

@@ -59,15 +59,20 @@ class Verdict(NamedTuple):
         yield from (flaw.code for sample in self.accepted for flaw in sample.refused)
 
 
-def judge(payload: bytes, profile: Profile, device_id: str, now_ns: int, window: Window) -> Verdict:
-    """Judge one message. A message that can't be decoded is one refused entry."""
+def judge(  # noqa: PLR0913 - a message, who sent it, when, and what is believed
+    payload: bytes, profile: Profile, device_id: str, now_ns: int, window: Window, *, aside: tuple[str, ...] = ()
+) -> Verdict:
+    """Judge one message. A message that can't be decoded is one refused entry.
+
+    `aside`: keys of a sample that are no metrics, and somebody else's to read.
+    """
     if len(payload) > MAX_PAYLOAD:
         return _whole("too_large", f"{len(payload)} bytes, at most {MAX_PAYLOAD}")
     try:
         try:
-            verdict = _Judge(profile, device_id, now_ns, window).content(decode(payload))
+            verdict = _Judge(profile, device_id, now_ns, window, aside).content(decode(payload))
         except NeedsCare:
-            verdict = _Judge(profile, device_id, now_ns, window, careful=True).content(decode_marking(payload))
+            verdict = _Judge(profile, device_id, now_ns, window, aside, careful=True).content(decode_marking(payload))
         if verdict.flawed and NESTED.code in verdict.codes():
             refuse_deep(payload)
     except NotDecodable as error:
@@ -85,6 +90,7 @@ class _Judge:
     device_id: str
     now_ns: int
     window: Window
+    aside: tuple[str, ...] = ()
     careful: bool = False
 
     def content(self, content: Any) -> Verdict:
@@ -123,12 +129,13 @@ class _Judge:
             return ts_ns
         inner = content.get("values")
         if not isinstance(inner, dict):
-            return self._metrics(content, ts_ns, path, (time_key, "device_id") if time_key else ("device_id",))
+            silent = (time_key, "device_id") if time_key else ("device_id",)
+            return self._metrics(content, ts_ns, path, silent + self.aside if self.aside else silent)
         sample = self._metrics(inner, ts_ns, _join(path, "values"))
         beside = tuple(
             Flaw(_join(path, key), "unknown_metric", "stands beside `values`")
             for key in content
-            if key not in (time_key, "device_id", "values")
+            if key not in (time_key, "device_id", "values", *self.aside)
         )
         return sample._replace(refused=(*sample.refused, *beside)) if isinstance(sample, Sample) else sample
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from services.api.errors import Away
 from services.ingest.delivery import Delivery, Intake
-from shared.commands import Command
+from shared.commands import AnyCommand
 from shared.topics import control_topic
 
 WITHIN_S: Final = 10.0
@@ -19,7 +19,7 @@ class DirectCommander:
         self._intake = intake
         self._source = source
 
-    async def command(self, source: str, command: Command) -> None:
+    async def command(self, source: str, command: AnyCommand) -> None:
         """Raises Away for another worker's letters, and while ingest takes nothing; it may be carried out later."""
         if source != self._source:
             raise Away(f"The ingest worker {source} is not a part of this process", "ingest_unavailable")

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.errors import Away
 from services.api.settings import ApiSettings
-from shared.commands import Command
+from services.api.streaming import Streams
+from shared.commands import AnyCommand
 from shared.health import Health
 from shared.timeseries.store import TimeSeriesStore
 
@@ -20,14 +21,14 @@ KEY: Final = "telemetrio"
 class Commander(Protocol):
     """Hands commands to the ingest workers."""
 
-    async def command(self, source: str, command: Command) -> None:
+    async def command(self, source: str, command: AnyCommand) -> None:
         """Return when the worker has it on disk; raises Away."""
 
 
 class NoCommander:
     """Of an api that has no way to ingest."""
 
-    async def command(self, source: str, command: Command) -> None:  # noqa: ARG002 - nobody is there to take it
+    async def command(self, source: str, command: AnyCommand) -> None:  # noqa: ARG002 - nobody is there to take it
         raise Away(f"The ingest worker {source} can't be reached from here", "ingest_unavailable")
 
 
@@ -36,7 +37,7 @@ class Resources:
     """`web_dir`: the built dashboard, which may be missing. `registry_changed` is called when a device is added.
 
     `mqtt_port`: of a broker in the same process. `secret`: what tokens are signed with; empty: that of the settings, or
-    one that lasts as long as the process.
+    one that lasts as long as the process. `streams`: to be drained when the process ends.
     """
 
     settings: ApiSettings
@@ -49,6 +50,7 @@ class Resources:
     mqtt_port: int | None = None
     commander: Commander = field(default_factory=NoCommander)
     secret: str = ""
+    streams: Streams = field(default_factory=Streams)
 
 
 def resources() -> Resources:

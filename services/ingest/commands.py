@@ -1,4 +1,4 @@
-"""Carries out commands: dead letters driven again or discarded, as groups like any other, so that order is kept.
+"""Carries out commands: letters driven again or discarded, readings imported; as groups like any other, in order.
 
 A command is some groups, each one transaction with its letters, its books and how far it has come. Its acknowledgement
 leaves after the last one. Cut off anywhere, it goes on where it was when it is delivered again.
@@ -19,7 +19,7 @@ from services.ingest.group import Gone, Group, Letter
 from services.ingest.outbox import Outbox
 from services.ingest.post import Post
 from services.ingest.redrive import Redriver
-from shared.commands import Answer, Command
+from shared.commands import Answer, AnyCommand, Command, Import, read_command
 from shared.topics import control_answer_topic
 
 log = structlog.get_logger()
@@ -48,6 +48,12 @@ class Commands:
         if command is None:
             return
         errand = await self._outbox.read(partial(errands.find, command_id=command.command_id))
+        if isinstance(command, Import):
+            if not errand.handled:
+                errand = Errand(1, len(command.readings))
+                yield _closed(_imported(command), command, errand)
+            self._answer(command, errand)
+            return
         while errand.handled < len(command.letters):
             row_ids = command.letters[errand.handled : errand.handled + _AT_ONCE]
             found = await self._outbox.read(partial(deadletters.find, row_ids=row_ids)) if self._ours(command) else {}
@@ -95,23 +101,33 @@ class Commands:
         group.counts.update(received=-letter.entries, dead_lettered=-letter.entries, redriven=letter.entries)
         return ""
 
-    def _answer(self, command: Command, errand: Errand) -> None:
+    def _answer(self, command: AnyCommand, errand: Errand) -> None:
         answer = Answer(command_id=command.command_id, done=errand.done, left=errand.left)
         log.info("command", action=command.action, command_id=command.command_id, done=errand.done)
         self._post.put(control_answer_topic(self._outbox.source), answer.model_dump_json().encode())
 
 
-def _closed(group: Group, command: Command, errand: Errand) -> Group:
+def _imported(command: Import) -> Group:
+    """Counted as received, and spooled. Late data: it moves nothing back, and nobody comes back to life by it."""
+    group = Group(quiet=True)
+    group.add_readings(list(command.readings))
+    group.count_commit(len(command.readings), 0)
+    group.received_ns = min(time.time_ns(), *(reading.ts_ns for reading in command.readings))
+    return group
+
+
+def _closed(group: Group, command: AnyCommand, errand: Errand) -> Group:
     group.also = partial(errands.keep, command_id=command.command_id, errand=errand, now_ns=time.time_ns())
     return group
 
 
-def _parse(payload: bytes) -> Command | None:
+def _parse(payload: bytes) -> AnyCommand | None:
     """None for what is no command: it is said, and never delivered again."""
     try:
-        return Command.model_validate_json(payload)
+        return read_command(payload)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(str(part) for part in wrong["loc"])
+        # the first part says by which action it was read
+        field = ".".join(str(part) for part in wrong["loc"][1:]) or ("action" if "union_tag" in wrong["type"] else "")
         log.warning("bad_command", field=field, reason=wrong["msg"][:300])
         return None

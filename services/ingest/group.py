@@ -76,6 +76,7 @@ class Group:
     counts: Moves = field(default_factory=Counter)
     gone: list[Gone] = field(default_factory=list)
     also: Callable[[sqlite3.Connection], None] | None = None  # in the same transaction
+    quiet: bool = False  # nothing that a device has just said: its seq is announced, and no reading
 
     def take(self, delivery: Delivery, messages: int) -> None:
         """The next so many messages of a delivery are in this group."""

@@ -5,6 +5,7 @@ and it is deleted only when the store has it. Any step may be cut off at any mom
 """
 
 import asyncio
+from dataclasses import replace
 
 import structlog
 
@@ -74,7 +75,7 @@ class Pipeline:
             self._adjournment.kept(group)
             group.acknowledge()
             if batch is not None:
-                self._announcer.announce(batch)
+                self._announcer.announce(replace(batch, readings=(), body=b"[]") if group.quiet else batch)
                 self._writer.take(batch)
             if not group.gone:  # what is driven again was told when it came
                 self._complaints.hear(group.letters)

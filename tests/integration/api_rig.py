@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.api.app import create_app
 from services.api.resources import Resources
 from services.api.settings import ApiSettings
-from shared.commands import Command
+from shared.commands import AnyCommand
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
@@ -43,10 +43,10 @@ class Commanded:
     """A commander that remembers; `away` is raised instead while it is set."""
 
     def __init__(self) -> None:
-        self.commands: list[tuple[str, Command]] = []
+        self.commands: list[tuple[str, AnyCommand]] = []
         self.away: Exception | None = None
 
-    async def command(self, source: str, command: Command) -> None:
+    async def command(self, source: str, command: AnyCommand) -> None:
         if self.away is not None:
             raise self.away
         self.commands.append((source, command))

@@ -1,6 +1,7 @@
 """The whole of ingest on real files: in what order things happen to a message, and that none may happen earlier."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -16,16 +17,16 @@ from services.ingest.group import Letter
 from services.ingest.outboxfile import OutboxFile, Written
 from services.ingest.pipeline import Pipeline
 from services.ingest.registry import Device
-from shared.commands import Command
+from shared.commands import Command, Import
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
 from shared.health import Health
 from shared.process import run_parts
 from shared.profiles import KNEE, OPEN
-from shared.readings import ReadingBatch
+from shared.readings import Reading, ReadingBatch
 from shared.timeseries.sqlite import SqliteStore
-from shared.timeseries.store import RawQuery, Unavailable
+from shared.timeseries.store import LateQuery, RawQuery, Unavailable
 from shared.topics import control_answer_topic, control_topic
 from telemetrio.commander import DirectCommander
 from tests.fakes.ingest import NOW, Announced, delivery, nothing, settings_in
@@ -291,3 +292,26 @@ async def test_a_notice_is_handed_over_in_its_place(running: Running) -> None:
 
     await eventually_async(all_three)
     assert order == ["before", (b"do", 1), "notice", "after"]
+
+
+async def test_an_import_is_stored_and_noted_as_late_and_no_news(tmp_path: Path) -> None:
+    """Live hears of its row, so that nothing seems to be missing, and of no reading; who resumes finds it by `late`."""
+    running = Running(tmp_path)
+    running.store = store = SqliteStore(tmp_path / "readings.db")
+    await running.start()
+    readings = tuple(Reading("d1", 1, "sensor_data", NOW + second, {"t": 1.0}) for second in range(3))
+    imported = Import(command_id="import-01", readings=readings)
+    await DirectCommander(running.ingest.intake, "ingest").command("ingest", imported)
+    running.send({"t": 9, "ts": NOW}, nothing)
+    await eventually_async(lambda: _stored(running, 4))
+    assert [[reading.values for reading in batch.readings] for batch in running.announced.batches] == [[], [{"t": 9.0}]]
+    assert [(batch.prev, batch.seq) for batch in running.announced.batches] == [(0, 1), (1, 2)]
+    (late,) = await store.late(LateQuery([1], 0, time.time_ns()))
+    assert (late.device_id, late.start_ns, late.end_ns) == ("d1", NOW, NOW + 3)
+    assert len((await store.raw(RawQuery("d1", [1], 0, NOW * 2, 9))).readings) == 3
+    await running.stop()
+
+
+async def _stored(running: Running, count: int) -> bool:
+    await running.ingest.outbox.settle()
+    return running.ingest.outbox.books["stored"] == count
