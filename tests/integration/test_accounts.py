@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from services.api.accounts.cookies import COOKIE
+from services.api.accounts.first import EMAIL, first_password
 from services.api.accounts.schemas import Tokens, User
 from services.api.accounts.tokens import Refresh, Session, access_token, read_refresh, refresh_token
 from shared.database.engine import open_engine
@@ -287,6 +288,18 @@ async def test_registration_is_off_until_somebody_wants_it(tmp_path: Path) -> No
         assert (taken.status, taken.json) == (201, made.json)
         assert (await rig.login("cleo@example.org")).json["user"]["name"] == "cleo"
         assert (await rig.login("cleo@example.org", NEW)).status == 401
+
+
+async def test_the_first_password_is_shown_once(rig: Accounts) -> None:
+    """Of several processes that start at once one shows it; whoever has a password is asked for it, not given one."""
+    assert await first_password(rig.api.engine) is None
+    async with rig.api.engine.begin() as connection:
+        await connection.execute(text("UPDATE users SET password_hash = NULL, email = NULL, disabled = true"))
+    shown = [each for each in await asyncio.gather(*(first_password(rig.api.engine) for _ in range(4))) if each]
+    assert [email for email, _ in shown] == [EMAIL]
+    told = (await rig.login(*shown[0])).json["user"]
+    assert (told["id"], told["role"], told["must_change_password"]) == (1, "admin", True)
+    assert await first_password(rig.api.engine) is None
 
 
 @pytest.mark.peer("postgres")
