@@ -44,7 +44,7 @@ async def first_message(url: str) -> tuple[Any, int | None]:
 
 
 def test_the_first_login_and_what_lasts(guarded: System) -> None:
-    """A password for one time, shown once; without a login nothing is shown; a restart changes nothing for who is in."""
+    """A password for one time, shown once; nothing without a login; a restart changes nothing for who is in."""
     shown = [line.split()[1:3] for line in guarded.said if line.startswith("login ")]
     assert [email for email, _ in shown] == [EMAIL]
     password = shown[0][1]
