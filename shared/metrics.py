@@ -23,6 +23,7 @@ SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 SIZES: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000)
 _FORWARDED: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
 
+Admits = Callable[[Scope], Awaitable[bool]]
 Values = float | Mapping[str, float]
 
 
@@ -88,23 +89,32 @@ class Metrics(NamedTuple):
 
 
 class MetricsPage:
-    """Plain ASGI. `loopback`: nobody from elsewhere may ask."""
+    """Plain ASGI. `loopback`: nobody from elsewhere may ask, but those whom `admits` lets in."""
 
-    def __init__(self, metrics: Metrics, *, loopback: bool = False) -> None:
+    def __init__(self, metrics: Metrics, *, loopback: bool = False, admits: Admits | None = None) -> None:
         self._metrics = metrics
         self._loopback = loopback
+        self._admits = admits
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
-        elif self._loopback and not _is_local(scope):
-            await _refuse(send, 403, "loopback_only", "Metrics are told to programs on the same machine only")
+        elif self._loopback and not (_is_local(scope) or await self._lets_in(scope)):
+            who = (
+                "programs on the same machine, and to administrators,"
+                if self._admits
+                else "programs on the same machine"
+            )
+            await _refuse(send, 403, "loopback_only", f"Metrics are told to {who} only")
         elif scope["method"] not in ("GET", "HEAD"):
             await _refuse(send, 405, "method_not_allowed", "Metrics can only be read")
         else:
             await self._metrics.refresh()
             body = b"" if scope["method"] == "HEAD" else generate_latest(self._metrics.registry)
             await _answer(send, 200, CONTENT_TYPE_LATEST.encode(), body)
+
+    async def _lets_in(self, scope: Scope) -> bool:
+        return self._admits is not None and await self._admits(scope)
 
 
 def _is_local(scope: Scope) -> bool:

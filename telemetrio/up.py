@@ -11,7 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
+from services.api.accounts.first import first_password
 from services.api.app import create_app
+from services.api.door import KEY as DOOR
+from services.api.identity import is_admin
 from services.api.resources import Resources
 from services.api.settings import ApiSettings
 from services.ingest.announcer import DirectAnnouncer
@@ -28,6 +31,7 @@ from shared.health import Health
 from shared.listeners import listening_sockets
 from shared.metrics import MetricsPage
 from shared.process import Part, run_parts, spare_the_collector
+from shared.secretkey import kept_secret
 from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
 from shared.timeseries.opening import open_store
@@ -37,7 +41,7 @@ from telemetrio import __version__
 from telemetrio.commander import DirectCommander
 from telemetrio.demo import run_demo
 from telemetrio.embedded import EmbeddedBroker, is_device_topic
-from telemetrio.settings import UpSettings, refuse_unknown
+from telemetrio.settings import UpSettings, refuse_unknown, refuse_weak_secret
 from telemetrio.web import ByPath
 
 WEB_DIR: Final = Path(__file__).parent / "web"
@@ -57,6 +61,7 @@ def read_all(**flags: Any) -> AllSettings:
     """Read everything at once, so that a slip is found before any I/O; raises Refusal."""
     refuse_unknown()
     own = read_settings(UpSettings, **flags)
+    refuse_weak_secret(own)
     same = {"data_dir": own.data_dir}
     # here an unknown device is made welcome, unless the operator says otherwise
     welcome = None if "TELEMETRIO_UNKNOWN_DEVICES" in os.environ else "register"
@@ -104,9 +109,12 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     await upgrade(engine)
     async with engine.begin() as connection:
         await ensure_local_admin(connection, time.time_ns())
+    if settings.api.auth == "required":
+        _say_password(await first_password(engine))
+    secret = settings.api.secret or kept_secret(settings.up.data_dir / "secret.key")
     store = await open_store(settings.store)
     stack.push_async_callback(store.close)
-    realtime = Realtime(settings.realtime, LatestTable(engine))
+    realtime = Realtime(settings.realtime, LatestTable(engine), secret)
     around = Surroundings(engine, store, DirectAnnouncer(realtime.publish), health)
     ingest = await open_ingest(stack, settings.ingest, around)
     broker = await _start_broker(ingest, settings)
@@ -121,9 +129,11 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
         ingest.mirror.refresh,
         broker.ports[0],
         DirectCommander(ingest.intake, settings.ingest.source),
+        secret,
     )
     api = create_app(given)
-    metrics = MetricsPage(ingest.metrics, loopback=True)
+    admits = partial(is_admin, door=api.extensions[DOOR], engine=engine) if settings.api.auth == "required" else None
+    metrics = MetricsPage(ingest.metrics, loopback=True, admits=admits)
     paths: dict[str, ASGI3] = {"/ws": realtime.asgi_ws, "/socket.io": realtime.asgi_socketio, "/metrics": metrics}
     app = Gate(
         ByPath(cast("ASGI3", api), paths),
@@ -146,7 +156,7 @@ def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.sock
 async def _start_broker(ingest: Ingest, settings: AllSettings) -> EmbeddedBroker:
     own = settings.up
     is_telemetry = partial(is_device_topic, prefix=settings.ingest.device_prefix)
-    broker = EmbeddedBroker(ingest.intake, hosts=own.hosts, port=own.mqtt_port, is_telemetry=is_telemetry)
+    broker = EmbeddedBroker(ingest.intake, hosts=own.mqtt_hosts, port=own.mqtt_port, is_telemetry=is_telemetry)
     try:
         await broker.start()
     except OSError as error:
@@ -167,13 +177,23 @@ async def _drained(stop: asyncio.Event, realtime: Realtime) -> None:
     await realtime.drain()
 
 
+def _say_password(made: tuple[str, str] | None) -> None:
+    """On standard output, not in the log: logs are collected and kept."""
+    if made is not None:
+        email, password = made
+        sys.stdout.write(f"login {email} {password}   (for one login: another password is asked for then)\n")
+        sys.stdout.flush()
+
+
 def _say_ready(settings: AllSettings, web: Sequence[socket.socket], broker: EmbeddedBroker) -> None:
     """Tell people and scripts, on standard output, that everything listens and what to do next."""
     host = "127.0.0.1" if settings.up.host == "localhost" else settings.up.host
     shown = f"[{host}]" if ":" in host else host
+    host = settings.up.mqtt_hosts[0]
+    mqtt_shown = f"[{host}]" if ":" in host else host
     mqtt_port = broker.ports[0]
     sys.stdout.write(
-        f"ready http://{shown}:{web[0].getsockname()[1]} mqtt://{shown}:{mqtt_port}\n"
+        f"ready http://{shown}:{web[0].getsockname()[1]} mqtt://{mqtt_shown}:{mqtt_port}\n"
         f"data  {settings.up.data_dir.absolute()}\n"
         f"try   mosquitto_pub -h {host} -p {mqtt_port} -t {data_topic('test_device', settings.ingest.device_prefix)} "
         """-m '{"temperature": 23.5, "humidity": 55, "pressure": 1013.25}'\n"""

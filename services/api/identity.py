@@ -10,6 +10,7 @@ from services.api.accounts.tokens import KEY_PREFIX, hash_of_key, read_access
 from services.api.caller import Caller, Role
 from services.api.door import Door
 from services.api.errors import Unauthorized
+from shared.gate import Scope
 from shared.signed import BadToken
 
 log = structlog.get_logger()
@@ -36,6 +37,17 @@ async def caller_by(headers: Headers, door: Door, engine: AsyncEngine) -> Caller
     if user is None:
         raise Unauthorized("This session has ended: log in again", "session_ended")
     return Caller(user["id"], user["role"], session.id, must_change=bool(user["must_change"]))
+
+
+async def is_admin(scope: Scope, door: Door, engine: AsyncEngine) -> bool:
+    """For what is served beside Quart: whether a request is an administrator's, who may read."""
+    headers = {name.decode("latin1").title(): value.decode("latin1") for name, value in scope["headers"]}
+    shown = {"Authorization": headers.get("Authorization", ""), "X-API-Key": headers.get("X-Api-Key", "")}
+    try:
+        caller = await caller_by(shown, door, engine)
+    except Unauthorized:
+        return False
+    return caller.role == "admin" and caller.has("read") and not caller.must_change
 
 
 def _shown(headers: Headers) -> str:

@@ -4,8 +4,10 @@ import asyncio
 from math import inf
 from typing import Final
 
+from services.realtime.admission import Admission
 from services.realtime.hub import Hub
 from services.realtime.mailbox import Mailbox
+from services.realtime.selection import UserIds
 from services.realtime.session import Latest, Session, Stream, Transport
 from services.realtime.sessions import Sessions
 from services.realtime.settings import RealtimeSettings
@@ -18,17 +20,20 @@ SOCKETIO_CONFLATED_BYTES: Final = 16 * 1024 * 1024
 
 
 class Realtime:
-    """Built inside a running loop; opens nothing. `latest`: see LatestTable."""
+    """Built inside a running loop; opens nothing. `latest`: see LatestTable. Without `secret`: that of the settings."""
 
-    def __init__(self, settings: RealtimeSettings, latest: Latest) -> None:
+    def __init__(self, settings: RealtimeSettings, latest: Latest, secret: str = "") -> None:
         loop = asyncio.get_running_loop()
         self._settings = settings
         self._clock = loop.time
         self._hub = Hub(loop.call_later, loop.time, settings.coalesce_ms / 1000)
         self._stream = Stream(self._hub, latest, loop.time, settings.heartbeat_s)
         self.sessions: Final = Sessions()
-        self.asgi_ws: Final = WebSocketEndpoint(self.sessions, self._open_websocket)
-        self.asgi_socketio: Final = SocketIoEndpoint(self.sessions, self._open_socketio, settings.socketio_rate)
+        admission = Admission(None if settings.auth == "open" else secret or settings.secret)
+        self.asgi_ws: Final = WebSocketEndpoint(self.sessions, admission, self._open_websocket)
+        self.asgi_socketio: Final = SocketIoEndpoint(
+            self.sessions, admission, self._open_socketio, settings.socketio_rate
+        )
 
     def publish(self, batch: ReadingBatch) -> None:
         """Hand a committed batch to everybody who may see it. Never waits, and no client can make it fail."""
@@ -47,14 +52,13 @@ class Realtime:
         await self.sessions.drain(within_s * 0.8)
         await self.asgi_socketio.drain(within_s * 0.2)
 
-    def _open_websocket(self, transport: Transport) -> Session:
+    def _open_websocket(self, transport: Transport, user_ids: UserIds) -> Session:
         limit = self._settings.mailbox_kib * 1024
-        # open mode: every caller is the local admin, who sees all devices
-        return Session(self._stream, transport, Mailbox(limit, limit), user_ids=None)
+        return Session(self._stream, transport, Mailbox(limit, limit), user_ids)
 
-    def _open_socketio(self, transport: Transport) -> Session:
+    def _open_socketio(self, transport: Transport, user_ids: UserIds) -> Session:
         # about a second of what it may be sent, so that what it gets is fresh; every device is kept however many
         limit = self._settings.socketio_rate * SOCKETIO_READING_BYTES
         mailbox = Mailbox(limit, SOCKETIO_CONFLATED_BYTES)
         # its send takes as long as the rate demands, and the library itself ends clients that answer no ping
-        return Session(self._stream, transport, mailbox, user_ids=None, stuck_s=inf)
+        return Session(self._stream, transport, mailbox, user_ids, stuck_s=inf)

@@ -40,6 +40,7 @@ class CloseCode(IntEnum):
     FAILED = 1011
     RESTART = 1012
     BAD_MESSAGE = 4400
+    NO_TICKET = 4401
     TOO_SLOW = 4503
 
 

@@ -1,7 +1,7 @@
 """Logging in and out on real databases: tokens, their rotation, and what ends them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,38 +9,26 @@ import pytest
 from sqlalchemy import text
 
 from services.api.accounts.cookies import COOKIE
+from services.api.accounts.first import EMAIL, first_password
 from services.api.accounts.schemas import Tokens, User
 from services.api.accounts.tokens import Refresh, Session, access_token, read_refresh, refresh_token
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import downgrade, upgrade
 from tests.integration.accounts_rig import ADMIN, ANN, AUTH, BOB, PASSWORD, SECRET, Accounts, required
-from tests.integration.test_api_postgres import Cluster, running
+from tests.peers.postgres import Cluster
 
 NEW = "another sentence of ours"
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with running() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer("postgres"))])
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Accounts]:
     url = ""
     if request.param == "postgresql":
-        url = request.getfixturevalue("cluster").url
-        await emptied(url)
+        cluster: Cluster = request.getfixturevalue("shared_cluster")
+        await cluster.empty()
+        url = cluster.url
     async with required(tmp_path, url) as given:
         yield given
-
-
-async def emptied(url: str) -> None:
-    engine = open_engine(url)
-    async with engine.begin() as connection:
-        for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
-            await connection.execute(text(statement))
-    await engine.dispose()
 
 
 async def test_log_in_ask_log_out(rig: Accounts) -> None:
@@ -289,10 +277,21 @@ async def test_registration_is_off_until_somebody_wants_it(tmp_path: Path) -> No
         assert (await rig.login("cleo@example.org", NEW)).status == 401
 
 
+async def test_the_first_password_is_shown_once(rig: Accounts) -> None:
+    """Of several processes that start at once one shows it; whoever has a password is asked for it, not given one."""
+    assert await first_password(rig.api.engine) is None
+    async with rig.api.engine.begin() as connection:
+        await connection.execute(text("UPDATE users SET password_hash = NULL, email = NULL, disabled = true"))
+    shown = [each for each in await asyncio.gather(*(first_password(rig.api.engine) for _ in range(4))) if each]
+    assert [email for email, _ in shown] == [EMAIL]
+    told = (await rig.login(*shown[0])).json["user"]
+    assert (told["id"], told["role"], told["must_change_password"]) == (1, "admin", True)
+    assert await first_password(rig.api.engine) is None
+
+
 @pytest.mark.peer("postgres")
 async def test_migrations_up_and_down_on_postgresql(cluster: Cluster) -> None:
     """With users in the table, who are still there when accounts are taken away again."""
-    await emptied(cluster.url)
     engine = open_engine(cluster.url)
     await upgrade(engine, "0002")
     async with engine.begin() as connection:

@@ -27,6 +27,8 @@ class System:
         self._port, self.mqtt_port = port, mqtt_port
         self._process: subprocess.Popen[str] | None = None
         self._log = data_dir.with_suffix(".log")
+        self.said: list[str] = []
+        """What it wrote to standard output in all its lives, up to the ready lines."""
 
     @property
     def http(self) -> str:
@@ -57,6 +59,7 @@ class System:
         assert self._process is not None
         assert self._process.stdout is not None
         for line in self._process.stdout:
+            self.said.append(line)
             if line.startswith("ready "):
                 return line
         raise AssertionError(f"telemetrio up ended with {self._process.wait(5)}: {self.log[-2000:]}")

@@ -12,12 +12,15 @@ import orjson
 import socketio
 import structlog
 
+from services.realtime.admission import Admission
 from services.realtime.protocol import MAX_MESSAGE_BYTES, Subscribe
+from services.realtime.selection import UserIds
 from services.realtime.session import Session, Transport
 from services.realtime.sessions import Sessions
 from services.realtime.transports.refusal import refuse
 from services.realtime.transports.severance import sever
 from shared.gate import Receive, Scope, Send
+from shared.tickets import BadTicket
 
 log = structlog.get_logger()
 
@@ -90,9 +93,16 @@ class SocketIoTransport:
 class SocketIoEndpoint:
     """The ASGI app of `/socket.io`. Origins are the gate's business: the library's own check is off."""
 
-    def __init__(self, sessions: Sessions, open_session: Callable[[Transport], Session], rate: int) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        admission: Admission,
+        open_session: Callable[[Transport, UserIds], Session],
+        rate: int,
+    ) -> None:
         quiet = logging.getLogger("socketio")  # a logger of its own would bring a handler along
         self._sessions = sessions
+        self._admission = admission
         self._open = open_session
         self._rate = rate
         self._server: Any = socketio.AsyncServer(
@@ -138,9 +148,14 @@ class SocketIoEndpoint:
                 request.cancel()
         await self._server.shutdown()
 
-    async def _connect(self, sid: str, _environ: Any, _auth: Any) -> None:
+    async def _connect(self, sid: str, _environ: Any, auth: Any) -> None:
+        ticket = auth.get("ticket") if isinstance(auth, dict) else None
+        try:
+            user_ids = self._admission.admit(ticket if isinstance(ticket, str) else None)
+        except BadTicket as error:
+            raise socketio.exceptions.ConnectionRefusedError(str(error)) from error
         transport = SocketIoTransport(self._server, sid, self._rate)
-        session = self._open(transport)
+        session = self._open(transport, user_ids)
         session.subscribe(EVERYTHING)
         self._transports[sid] = transport
         task = asyncio.create_task(self._sessions.serve(session), name=f"socketio_{sid}")

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Callable
 
-from services.realtime.session import Session, Transport
+from services.realtime.admission import Admission, ticket_of
+from services.realtime.selection import UserIds
+from services.realtime.session import CloseCode, Session, Transport
 from services.realtime.sessions import Sessions
 from services.realtime.transports.refusal import refuse
 from services.realtime.transports.severance import sever
 from shared.gate import Receive, Scope, Send
+from shared.tickets import BadTicket
 
 
 class WebSocket:
@@ -38,8 +41,11 @@ class WebSocket:
 class WebSocketEndpoint:
     """The ASGI app of `/ws`."""
 
-    def __init__(self, sessions: Sessions, open_session: Callable[[Transport], Session]) -> None:
+    def __init__(
+        self, sessions: Sessions, admission: Admission, open_session: Callable[[Transport, UserIds], Session]
+    ) -> None:
         self._sessions = sessions
+        self._admission = admission
         self._open = open_session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,9 +56,14 @@ class WebSocketEndpoint:
         if self._sessions.draining:
             await refuse(scope, send, 503, "Restarting, come back in a moment")
             return
-        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.accept"})  # a browser is told no close code without it
         try:
-            await self._sessions.serve(self._open(WebSocket(receive, send)))
+            user_ids = self._admission.admit(ticket_of(scope))
+        except BadTicket as error:
+            await send({"type": "websocket.close", "code": int(CloseCode.NO_TICKET), "reason": str(error)})
+            return
+        try:
+            await self._sessions.serve(self._open(WebSocket(receive, send), user_ids))
         except asyncio.CancelledError:
             sever(scope.get("client"))  # it takes nothing: see Sessions
             raise

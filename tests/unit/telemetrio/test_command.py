@@ -11,7 +11,9 @@ from telemetrio.__main__ import cli
 from telemetrio.up import read_all
 
 
-@pytest.mark.parametrize("words", [[], ["up"], ["simulate"], ["bench"], ["bench", "up"]])
+@pytest.mark.parametrize(
+    "words", [[], ["up"], ["simulate"], ["bench"], ["bench", "up"], ["user", "add"], ["key", "add"]]
+)
 def test_every_command_explains_itself(words: list[str]) -> None:
     """--help of each says what it does, and exits with 0."""
     shown = CliRunner().invoke(cli, [*words, "--help"])
@@ -49,3 +51,50 @@ def test_listening_elsewhere_than_on_loopback_is_refused() -> None:
     with pytest.raises(Refusal, match="loopback") as caught:
         read_all(host="192.0.2.1")
     assert caught.value.code == ExitCode.WRONG_SETTINGS
+
+
+def test_with_accounts_it_may_listen_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The web alone: MQTT stays on loopback, since devices have no credentials."""
+    monkeypatch.setenv("TELEMETRIO_AUTH", "required")
+    settings = read_all(host="192.0.2.1").up
+    assert (settings.hosts, settings.mqtt_hosts, settings.exposed) == (("192.0.2.1",), ("127.0.0.1", "::1"), True)
+    here = read_all(host="[::1]").up
+    assert (here.hosts, here.mqtt_hosts, here.exposed) == (("::1",), ("::1",), False)
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "refused"),
+    [
+        ({}, False),
+        ({"TELEMETRIO_HOST": "192.0.2.1"}, True),
+        ({"TELEMETRIO_TRUSTED_HOPS": "1"}, True),
+        ({"TELEMETRIO_ALLOWED_HOSTS": "localhost,example.org"}, True),
+    ],
+)
+@pytest.mark.parametrize("name", ["SECRET_KEY", "TELEMETRIO_SECRET_KEY", "file"])
+def test_an_example_secret_is_for_this_machine_alone(
+    elsewhere: dict[str, str], *, refused: bool, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever others can reach it, through a proxy, too, it is refused, with the mend."""
+    file = tmp_path / "secret"
+    file.write_text("your-secret-key-here\n")
+    secret = {name: "your-secret-key-here"} if name != "file" else {"TELEMETRIO_SECRET_KEY_FILE": str(file)}
+    for variable, value in {**elsewhere, **secret, "TELEMETRIO_AUTH": "required"}.items():
+        monkeypatch.setenv(variable, value)
+    if not refused:
+        assert read_all().api.secret == "your-secret-key-here"  # noqa: S105
+        return
+    with pytest.raises(Refusal, match="token_urlsafe") as caught:
+        read_all()
+    assert "SECRET_KEY" in str(caught.value)
+    assert caught.value.code == ExitCode.WRONG_SETTINGS
+
+
+def test_a_secret_is_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice, or in a file that is not there, is a mistake."""
+    monkeypatch.setenv("TELEMETRIO_SECRET_KEY_FILE", str(tmp_path / "none"))
+    with pytest.raises(Refusal, match=r"TELEMETRIO_SECRET_KEY_FILE: .* can't be read"):
+        read_all()
+    monkeypatch.setenv("SECRET_KEY", "x")
+    with pytest.raises(Refusal, match="given twice"):
+        read_all()
