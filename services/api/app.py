@@ -15,7 +15,7 @@ from services.api.devices import routes as devices
 from services.api.encoding import OrjsonProvider
 from services.api.errors import register_errors
 from services.api.ingest import routes as ingest
-from services.api.inputs import Digits
+from services.api.inputs import Digits, OneDevice
 from services.api.items import routes as items
 from services.api.limits import request_with_limits
 from services.api.live import routes as live
@@ -38,6 +38,7 @@ def create_app(given: Resources) -> Quart:
     app.request_class = request_with_limits({bulk.PATH: given.settings.max_bulk_mib * 1024 * 1024})
     app.url_map.strict_slashes = False
     app.url_map.converters["digits"] = Digits
+    app.url_map.converters["device"] = OneDevice
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)

@@ -106,3 +106,10 @@ def row_id(text: str, what: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 19 or int(text) > MAX_INT64:
         raise NotFound(f"{what} not found", f"{what.lower().replace(' ', '_')}_not_found")
     return int(text)
+
+
+class OneDevice(BaseConverter):
+    """`<device:device_id>` in a path beside which `bulk` has routes of its own: that word is no device there."""
+
+    regex = r"(?!bulk\Z)[^/]+"
+    part_isolating = True

@@ -170,6 +170,15 @@ async def test_it_has_a_type_and_a_limit_of_its_own(tmp_path: Path) -> None:
     assert request_with_limits({}).__mro__[1] is api.app.request_class.__mro__[1]
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+async def test_the_file_is_no_device(api: Api, method: str) -> None:
+    """405 for what is done to one device; a device of a longer name is one."""
+    await api.add_devices("bulk", "bulk.1")
+    refused = await api.ask(method, PATH, json={"name": "x"})
+    assert (refused.status, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
+    assert (await api.ask(method, f"{PATH}.1", json={"name": "x"})).status < 300
+
+
 async def test_ten_thousand_rows_in_and_out(api: Api) -> None:
     """Added, then exported as they were sent; what is read of a file at a time is one chunk."""
     lines = [f"d{number:05},Device {number},knee,false\r\n" for number in range(10_000)]

@@ -17,7 +17,7 @@ from shared.identifiers import is_device_id
 from shared.passwords import hash_password, new_password
 from shared.times import iso_ns
 
-routes = Blueprint("credentials", __name__, url_prefix="/api/v1/devices/<device_id>/credentials")
+routes = Blueprint("credentials", __name__, url_prefix="/api/v1/devices/<device:device_id>/credentials")
 
 
 @routes.get("")

@@ -60,7 +60,7 @@ async def add_device(caller: Caller) -> Response:
     return reply(await _one(caller, new.device_id), 201)
 
 
-@routes.get("/<device_id>")
+@routes.get("/<device:device_id>")
 @guarded()
 @tag(["devices"])
 @document_response(Device)
@@ -69,7 +69,7 @@ async def get_device(caller: Caller, device_id: str) -> Response:
     return reply(await _one(caller, device_id))
 
 
-@routes.route("/<device_id>", methods=["PATCH", "PUT"])
+@routes.route("/<device:device_id>", methods=["PATCH", "PUT"])
 @guarded()
 @tag(["devices"])
 @document_request(DeviceChange)
@@ -88,7 +88,7 @@ async def change_device(caller: Caller, device_id: str) -> Response:
     return reply(await _one(caller, device_id))
 
 
-@routes.delete("/<device_id>")
+@routes.delete("/<device:device_id>")
 @guarded()
 @tag(["devices"])
 async def delete_device(caller: Caller, device_id: str) -> Response:
@@ -100,7 +100,7 @@ async def delete_device(caller: Caller, device_id: str) -> Response:
     return Response(b"", status=204)
 
 
-@routes.post("/<device_id>/claim")
+@routes.post("/<device:device_id>/claim")
 @guarded()
 @tag(["devices"])
 @document_request(Claim)
