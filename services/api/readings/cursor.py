@@ -2,8 +2,9 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from hashlib import blake2s
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -22,14 +23,43 @@ class Position(NamedTuple):
     after_user: int
 
 
+class Spot(NamedTuple):
+    """Where the answer about many devices goes on: with this device, at this window or after that reading."""
+
+    start_ns: int
+    end_ns: int
+    device_id: str
+    window: int = 0
+    after: tuple[int, str, int] | None = None
+
+
 def encode(position: Position, question: str) -> str:
     """`question`: the query as the client wrote it; another one will not accept this cursor."""
-    content = orjson.dumps([VERSION, *position])
-    return base64.urlsafe_b64encode(_digest(content, question) + content).rstrip(b"=").decode()
+    return _sealed([VERSION, *position], question)
 
 
 def decode(cursor: str, question: str) -> Position:
     """The inverse; raises BadRequest for a cursor that was changed, cut, or belongs to another query."""
+    return Position(*_opened(cursor, question))
+
+
+def encode_spot(spot: Spot, question: str) -> str:
+    """The same for a spot."""
+    return _sealed([VERSION, *spot], question)
+
+
+def decode_spot(cursor: str, question: str) -> Spot:
+    """The inverse; raises BadRequest."""
+    start_ns, end_ns, device_id, window, after = _opened(cursor, question)
+    return Spot(start_ns, end_ns, device_id, window, tuple(after) if after else None)
+
+
+def _sealed(content: Sequence[Any], question: str) -> str:
+    raw = orjson.dumps(content)
+    return base64.urlsafe_b64encode(_digest(raw, question) + raw).rstrip(b"=").decode()
+
+
+def _opened(cursor: str, question: str) -> list[Any]:
     try:
         raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
@@ -40,7 +70,7 @@ def decode(cursor: str, question: str) -> Position:
     version, *position = orjson.loads(content)
     if version != VERSION:
         raise _bad()
-    return Position(*position)
+    return list(position)
 
 
 _DIGEST_BYTES: Final = 9

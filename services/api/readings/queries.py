@@ -1,6 +1,7 @@
-"""Whether a device is there for a caller."""
+"""Which devices are there for a caller, and their newest values."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import select, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,8 +14,55 @@ async def device_exists(engine: AsyncEngine, device_id: str, tenants: Sequence[i
     found = [
         select(table.c.device_id).where(table.c.device_id == device_id) for table in (devices, device_measurements)
     ]
+
+
+from sqlalchemy import and_
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.database.tables import latest
+
+
+async def device_exists(engine: AsyncEngine, device_id: str, tenants: Sequence[int] | None) -> bool:
+    """Another tenant's device is not there."""
+    return await known_devices(engine, [device_id], tenants) == [device_id]
+
+
+async def known_devices(engine: AsyncEngine, wanted: Sequence[str], tenants: Sequence[int] | None) -> list[str]:
+    """Those of them that are there, sorted."""
+    statement = select(devices.c.device_id).where(devices.c.device_id.in_(wanted))
+    if tenants is not None:
+        statement = statement.where(devices.c.user_id.in_(tenants))
+    async with engine.connect() as connection:
+        return sorted((await connection.execute(statement)).scalars())
+
+
+async def all_devices(engine: AsyncEngine, tenants: Sequence[int] | None, since: str, limit: int) -> list[str]:
+    """From this one on, in the database's own order."""
+    statement = select(devices.c.device_id).where(devices.c.device_id >= since)
+    if tenants is not None:
+        statement = statement.where(devices.c.user_id.in_(tenants))
+    async with engine.connect() as connection:
+        return list((await connection.execute(statement.order_by(devices.c.device_id).limit(limit))).scalars())
+
+
+async def latest_values(
+    engine: AsyncEngine, wanted: Sequence[str] | None, tenants: Sequence[int] | None
+) -> Sequence[Any]:
+    """(device_id, measurement, ts_ns, values) of these devices (None: of all), by device; `values` None: nothing yet.
+
+    What a former owner's device sent stays unseen.
+    """
+    same = and_(latest.c.device_id == devices.c.device_id, latest.c.user_id == devices.c.user_id)
+    statement = (
+        select(devices.c.device_id, latest.c.measurement, latest.c.ts_ns, latest.c["values"])
+        .join_from(devices, latest, same, isouter=True)
+        .order_by(devices.c.device_id)
+    )
+    if wanted is not None:
+        statement = statement.where(devices.c.device_id.in_(wanted))
     if tenants is not None:
         owners = (devices.c.user_id, device_measurements.c.user_id)
         found = [each.where(owner.in_(tenants)) for each, owner in zip(found, owners, strict=True)]
     async with engine.connect() as connection:
         return (await connection.execute(union_all(*found).limit(1))).first() is not None
+        return (await connection.execute(statement)).all()

@@ -1,26 +1,26 @@
-"""GET /api/v1/devices/{device_id}/readings."""
+"""GET /api/v1/devices/{device_id}/readings and /api/v1/readings/latest, POST /api/v1/readings/query."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
+import orjson
 from quart import Blueprint, Response, request
-from quart_schema import document_querystring, document_response, tag
+from quart_schema import document_querystring, document_request, document_response, tag
 
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
 from services.api.errors import BadRequest, NotFound
-from services.api.inputs import query
+from services.api.inputs import body, query
 from services.api.readings import cursor, queries
-from services.api.readings.schemas import Epoch, ReadingsPage, ReadingsQuery
+from services.api.readings.answers import Teller, answered, teller
+from services.api.readings.questions import ReadingsQuestion, SeriesPage
+from services.api.readings.schemas import Epoch, Latest, LatestQuery, ReadingsPage, ReadingsQuery
 from services.api.resources import resources
 from shared.identifiers import is_device_id
 from shared.readings import Reading
-from shared.times import iso_ns
 from shared.timeseries.store import RawPage, RawQuery
 
 routes = Blueprint("readings", __name__)
-
-_NS_PER: Final[dict[Epoch, int]] = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 
 @routes.get("/api/v1/devices/<device_id>/readings")
@@ -37,6 +37,50 @@ async def device_readings(caller: Caller, device_id: str) -> Response:
     wanted = _raw_query(caller, device_id, asked)
     page = await given.store.raw(wanted)
     return reply({"data": _readings(page, asked.epoch), "cursor": _next(page, wanted)})
+
+
+@routes.get("/api/v1/readings/latest")
+@guarded()
+@tag(["readings"])
+@document_querystring(LatestQuery)
+@document_response(Latest)
+async def latest_readings(caller: Caller) -> Response:
+    """The newest value of every metric of many devices. It reads one row per device, and never history."""
+    asked = query(LatestQuery)
+    rows = await queries.latest_values(resources().engine, asked.wanted, caller.tenants)
+    known = {row[0] for row in rows}
+    told = teller(asked.epoch)
+    return reply(
+        {
+            "data": [shown for row in rows if (shown := _latest(row, asked.metrics, told))],
+            "unknown": [] if asked.wanted is None else [one for one in asked.wanted if one not in known],
+        }
+    )
+
+
+@routes.post("/api/v1/readings/query")
+@guarded()
+@tag(["readings"])
+@document_request(ReadingsQuestion)
+@document_response(SeriesPage)
+async def query_readings(caller: Caller) -> Response:
+    """Many devices in one call.
+
+    With `every` or `aggregates`: windows, each with its aggregates. With `max_points`: fewer points that draw the same
+    line. With neither: readings as they were sent. A long answer comes in pages: send the same body again with the
+    `cursor` of the page before, until it is null.
+    """
+    asked = (await body(ReadingsQuestion)).checked()
+    given = await request.get_json()
+    written = orjson.dumps({**given, "cursor": None, "epoch": None}, option=orjson.OPT_SORT_KEYS).decode()
+    answer = await answered(resources(), caller.tenants, asked, f"{request.path} {written}")
+    return reply(answer)
+
+
+def _latest(row: Sequence[Any], metrics: Sequence[str] | None, told: Teller) -> dict[str, Any] | None:
+    device_id, measurement, ts_ns, newest = row
+    values = {name: value for name, value in (newest or {}).items() if metrics is None or name in metrics}
+    return _reading(Reading(device_id, 0, measurement, ts_ns, values), told) if values else None
 
 
 def _raw_query(caller: Caller, device_id: str, asked: ReadingsQuery) -> RawQuery:
@@ -67,10 +111,10 @@ def _next(page: RawPage, asked: RawQuery) -> str | None:
 
 
 def _readings(page: RawPage, epoch: Epoch | None) -> list[dict[str, Any]]:
-    told: Callable[[int], str | int] = iso_ns if epoch is None else (lambda ns: ns // _NS_PER[epoch])
+    told = teller(epoch)
     return [_reading(reading, told) for reading in page.readings]
 
 
-def _reading(reading: Reading, told: Callable[[int], str | int]) -> dict[str, Any]:
+def _reading(reading: Reading, told: Teller) -> dict[str, Any]:
     device_id, _, measurement, ts_ns, values = reading
     return {"device_id": device_id, "timestamp": told(ts_ns), "measurement": measurement, "values": values}

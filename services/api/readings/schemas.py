@@ -4,7 +4,7 @@ import re
 import time
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, field_validator
 
 from services.api.inputs import CommaList, Query
 from shared.readings import Value
@@ -12,6 +12,7 @@ from shared.times import MAX_NS, MIN_NS, parse_time_ns
 
 Epoch = Literal["ns", "us", "ms", "s"]
 MAX_LIMIT: Final = 10_000
+MAX_DEVICES: Final = 1_000
 
 # an unquoted + of a zone arrives as a blank: `…T00:00:00 02:00` can mean nothing else
 _BLANK_ZONE: Final = re.compile(r" (?=[0-9]{2}:?[0-9]{2}\Z)")
@@ -45,11 +46,38 @@ class ReadingsQuery(Query):
     epoch: Epoch | None = Field(None, description="Timestamps as integers in this unit, rounded down.")
 
 
+class LatestQuery(Query):
+    """The newest values of many devices."""
+
+    devices: str = Field(description="Ids, comma-separated, at most 1,000; or `*` for all.", examples=["d1,d2", "*"])
+    metrics: CommaList | None = Field(None, description="Only these, comma-separated. Default: all.")
+    epoch: Epoch | None = Field(None, description="Timestamps as integers in this unit, rounded down.")
+
+    @field_validator("devices")
+    @classmethod
+    def _some(cls, devices: str) -> str:
+        if "\x00" in devices or not 1 <= len(devices.split(",")) <= MAX_DEVICES:
+            raise ValueError(f"is * for all, or 1 to {MAX_DEVICES} device ids, comma-separated")
+        return devices
+
+    @property
+    def wanted(self) -> list[str] | None:
+        """None: all."""
+        return None if self.devices == "*" else [part.strip() for part in self.devices.split(",")]
+
+
 class ReadingOut(BaseModel):
     device_id: str
     timestamp: str | int = Field(description="ISO 8601 UTC with 9 fraction digits, or an integer with `epoch`.")
     measurement: str
     values: dict[str, Value]
+
+
+class Latest(BaseModel):
+    """A device that has sent nothing yet is in neither list. `unknown`: devices that are not there for you."""
+
+    data: list[ReadingOut]
+    unknown: list[str]
 
 
 class ReadingsPage(BaseModel):
