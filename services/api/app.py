@@ -12,6 +12,8 @@ from services.api.items import routes as items
 from services.api.openapi import describe
 from services.api.readings import routes as readings
 from services.api.resources import KEY, Resources
+from services.api.streaming import stream_bodies
+from services.api.transfer import routes as transfer
 
 
 def create_app(given: Resources) -> Quart:
@@ -23,6 +25,7 @@ def create_app(given: Resources) -> Quart:
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
-    for part in (probes, compat, readings, ingest, deadletters, items, pages):
+    stream_bodies(app, transfer.IMPORT_PATH)
+    for part in (probes, compat, readings, ingest, deadletters, items, transfer, pages):
         app.register_blueprint(part.routes)
     return app

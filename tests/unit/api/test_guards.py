@@ -16,6 +16,7 @@ from services.api.items import routes as items
 from services.api.readings import routes as readings
 from services.api.resources import Resources
 from services.api.settings import ApiSettings
+from services.api.transfer import routes as transfer
 from shared.database.engine import open_engine
 from shared.health import Health
 from shared.timeseries.sqlite import SqliteStore
@@ -71,7 +72,7 @@ def test_a_route_that_forgot_is_found(app: Quart) -> None:
 
 def test_every_part_of_the_api_is_in_the_app(app: Quart) -> None:
     """A folder with routes that nobody registered would be dead code."""
-    parts = [probes, pages, compat, deadletters, ingest, items, readings]
+    parts = [probes, pages, compat, deadletters, ingest, items, readings, transfer]
     assert set(app.blueprints) == {part.routes.name for part in parts}
 
 
