@@ -17,6 +17,7 @@ from services.api.door import KEY as DOOR
 from services.api.identity import is_admin
 from services.api.resources import Resources
 from services.api.settings import ApiSettings
+from services.api.streaming import Streams
 from services.ingest.announcer import DirectAnnouncer
 from services.ingest.assembly import Ingest, Surroundings, open_ingest
 from services.ingest.settings import IngestSettings
@@ -84,7 +85,7 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
         parts.append(Part("post", partial(system.ingest.post.deliver, broker.publish)))
         if demo:
             parts.append(Part("demo", partial(run_demo, broker.ports[0], settings.ingest.device_prefix)))
-        drained = partial(_drained, stop, system.realtime)
+        drained = partial(_drained, stop, system.realtime, system.streams)
         parts.append(Part("server", partial(serve_web, system.app, web, drained), drains=True))
         _say_ready(settings, web, broker)
         spare_the_collector()
@@ -98,6 +99,7 @@ class System(NamedTuple):
     ingest: Ingest
     broker: EmbeddedBroker
     realtime: Realtime
+    streams: Streams
 
 
 async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
@@ -140,7 +142,7 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
         allowed_hosts=settings.api.allowed_hosts,
         cors_origins=settings.api.cors_origins,
     )
-    return System(app, ingest, broker, realtime)
+    return System(app, ingest, broker, realtime, given.streams)
 
 
 def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.socket]:
@@ -172,9 +174,9 @@ async def _hold(broker: EmbeddedBroker) -> None:
         await broker.stop()
 
 
-async def _drained(stop: asyncio.Event, realtime: Realtime) -> None:
+async def _drained(stop: asyncio.Event, realtime: Realtime, streams: Streams) -> None:
     await stop.wait()
-    await realtime.drain()
+    await asyncio.gather(realtime.drain(), streams.drain())
 
 
 def _say_password(made: tuple[str, str] | None) -> None:

@@ -27,6 +27,8 @@ from services.api.profiles import routes as profiles
 from services.api.readings import routes as readings
 from services.api.resources import KEY, Resources
 from services.api.users import routes as users
+from services.api.streaming import stream_bodies
+from services.api.transfer import routes as transfer
 
 
 def create_app(given: Resources) -> Quart:
@@ -42,27 +44,7 @@ def create_app(given: Resources) -> Quart:
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
-    for part in (
-        probes,
-        compat,
-        readings,
-        ingest,
-        deadletters,
-        items,
-        accounts,
-        users,
-        apikeys,
-        audit,
-        live,
-        devices,
-        bulk,
-        credentials,
-        profiles,
-        orders,
-        people,
-        mobile,
-        analytics,
-        pages,
-    ):
+    for part in (probes, compat, readings, ingest, deadletters, items, accounts, users, apikeys, audit, live, devices, bulk, credentials, profiles, orders, people, mobile, analytics, transfer, pages):
+    stream_bodies(app, transfer.IMPORT_PATH)
         app.register_blueprint(part.routes)
     return app

@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Any, Final
 
+import orjson
 from pydantic import BaseModel, Field
 from quart import Quart, current_app
 from quart_schema import Info, OpenAPIProvider, QuartSchema
@@ -17,6 +18,14 @@ _SCHEMES: Final[dict[str, dict[str, str]]] = {
     "key": {"type": "apiKey", "in_": "header", "name": "X-API-Key"},
 }
 _SHEET: Final = "device_id,name,profile,disabled\r\nporch-1,Porch,environment,false\r\n"
+
+
+_ROW: Final = {"device_id": "d1", "timestamp": "2026-01-01T12:00:00Z", "values": {"temperature": 23.5}}
+_CSV: Final = {
+    "schema": {"type": "string"},
+    "example": "time,device_id,temperature\n2026-01-01T12:00:00Z,d1,23.5\n",
+}
+_NDJSON: Final = {"schema": {"type": "string"}, "example": f"{orjson.dumps(_ROW).decode()}\n"}
 
 
 class ErrorDetail(BaseModel):
@@ -58,6 +67,13 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if path.endswith("/bulk"):
         _complete_bulk(method, operation)
     if method == "delete" or not operation["responses"]:
+    if path.endswith("/readings/export"):
+        table = {"schema": {"type": "string", "format": "binary"}}
+        content = dict.fromkeys(("text/csv", "application/x-ndjson", "application/vnd.apache.parquet"), table)
+        operation["responses"] = {"200": {"description": "The readings, as a file.", "content": content}}
+    if path.endswith("/readings/import"):
+        operation["requestBody"] = {"content": {"text/csv": _CSV, "application/x-ndjson": _NDJSON}}
+    if method == "delete":
         operation["responses"] = {"204": {"description": "It is gone."}}
     if "requestBody" in operation:
         operation["requestBody"] = {**operation["requestBody"], "required": path not in _WITHOUT_BODY_TOO}

@@ -20,3 +20,4 @@ class ApiSettings(WebSettings):
     )
     max_bulk_mib: int = Field(8, ge=1, le=1024, description="Largest CSV file of devices.")
     max_points_scanned: int = Field(1_000_000, ge=1, description="How many points one request may read.")
+    max_ahead_s: float = Field(300.0, ge=0, description="Readings further in the future than this are refused.")

@@ -43,7 +43,7 @@ class Commanded:
     """A commander that remembers; `away` is raised instead while it is set."""
 
     def __init__(self) -> None:
-        self.commands: list[tuple[str, AnyCommand]] = []
+        self.commands: list[tuple[str, Any]] = []
         self.away: Exception | None = None
 
     async def command(self, source: str, command: AnyCommand) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from services.api.transfer import queries
+from services.api.transfer.judging import Target
 from shared.database.migrations.upgrade import downgrade, upgrade
-from shared.database.tables import dead_letters, device_status, latest
+from shared.database.tables import dead_letters, device_measurements, device_status, ingest_books, latest
 from tests.integration.api_rig import NOON_NS, Api, opened
 from tests.peers.postgres import Cluster
 
@@ -109,3 +111,29 @@ async def test_migrations_on_postgresql(cluster: Cluster, tmp_path: Path) -> Non
 
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+
+
+async def test_whose_readings_a_transfer_may_move(cluster: Cluster, tmp_path: Path) -> None:
+    """By tenant, on every database alike: devices, what they measure, and the worker that was heard last."""
+    async with opened(tmp_path, cluster.url) as api:
+        await api.add_user(2)
+        await api.add_devices("b", "B", "a_1")
+        await api.add_devices("mine", user_id=2, profile="knee")
+        await api.fill(device_measurements, {"device_id": "b", "measurement": "m", "user_id": 2, "since_ns": 1})
+        row = {"measurement": "m", "ts_ns": 1, "seen_ns": 1}
+        await api.fill(
+            latest,
+            {"device_id": "b", "user_id": 1, "values": {"t": 1.0}, **row},
+            {"device_id": "mine", "user_id": 2, "values": {"x": 1.0, "s": "y"}, **row},
+        )
+        assert await queries.newest_source(api.engine) is None
+        await api.fill(ingest_books, *({"source": f"i{n}", "epoch": "e", "updated_ns": n} for n in (1, 3, 2)))
+        assert await queries.newest_source(api.engine) == "i3"
+        assert await queries.devices_with_readings(api.engine, None, None) == ["B", "a_1", "b", "mine"]
+        assert await queries.devices_with_readings(api.engine, [2], None) == ["b", "mine"]
+        assert await queries.devices_with_readings(api.engine, [2], ["a_1", "b"]) == ["b"]
+        assert await queries.metrics_seen(api.engine, [2], None) == {"x", "s"}
+        assert await queries.metrics_seen(api.engine, None, ["b"]) == {"t"}
+        assert await queries.profiles_used(api.engine, [2], None) == {"knee"}
+        found = await queries.importable(api.engine, [2], {"b", "mine", "nobody"})
+        assert found == {"mine": Target("mine", 2, "knee", disabled=False, measurements=frozenset())}

@@ -28,6 +28,7 @@ from services.api.profiles import routes as profiles
 from services.api.readings import routes as readings
 from services.api.resources import Resources
 from services.api.settings import ApiSettings
+from services.api.transfer import routes as transfer
 from services.api.users import routes as users
 from shared.database.engine import open_engine
 from shared.health import Health
@@ -108,6 +109,7 @@ def test_every_part_of_the_api_is_in_the_app(app: Quart) -> None:
         probes,
         profiles,
         readings,
+        transfer,
         users,
     ]
     assert set(app.blueprints) == {part.routes.name for part in parts}
