@@ -26,9 +26,9 @@ from services.api.people import routes as people
 from services.api.profiles import routes as profiles
 from services.api.readings import routes as readings
 from services.api.resources import KEY, Resources
-from services.api.users import routes as users
 from services.api.streaming import stream_bodies
 from services.api.transfer import routes as transfer
+from services.api.users import routes as users
 
 
 def create_app(given: Resources) -> Quart:
@@ -44,7 +44,29 @@ def create_app(given: Resources) -> Quart:
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
-    for part in (probes, compat, readings, ingest, deadletters, items, accounts, users, apikeys, audit, live, devices, bulk, credentials, profiles, orders, people, mobile, analytics, transfer, pages):
     stream_bodies(app, transfer.IMPORT_PATH)
+    for part in (
+        probes,
+        compat,
+        readings,
+        ingest,
+        deadletters,
+        items,
+        accounts,
+        users,
+        apikeys,
+        audit,
+        live,
+        devices,
+        bulk,
+        credentials,
+        profiles,
+        orders,
+        people,
+        mobile,
+        analytics,
+        transfer,
+        pages,
+    ):
         app.register_blueprint(part.routes)
     return app

@@ -66,14 +66,13 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         operation["responses"] = {"200": {"description": "The bytes.", "content": binary}}
     if path.endswith("/bulk"):
         _complete_bulk(method, operation)
-    if method == "delete" or not operation["responses"]:
     if path.endswith("/readings/export"):
         table = {"schema": {"type": "string", "format": "binary"}}
         content = dict.fromkeys(("text/csv", "application/x-ndjson", "application/vnd.apache.parquet"), table)
         operation["responses"] = {"200": {"description": "The readings, as a file.", "content": content}}
     if path.endswith("/readings/import"):
         operation["requestBody"] = {"content": {"text/csv": _CSV, "application/x-ndjson": _NDJSON}}
-    if method == "delete":
+    if method == "delete" or not operation["responses"]:
         operation["responses"] = {"204": {"description": "It is gone."}}
     if "requestBody" in operation:
         operation["requestBody"] = {**operation["requestBody"], "required": path not in _WITHOUT_BODY_TOO}

@@ -3,23 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select, union_all
+from sqlalchemy import and_, select, union
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database.tables import device_measurements, devices
-
-
-async def device_exists(engine: AsyncEngine, device_id: str, tenants: Sequence[int] | None) -> bool:
-    """Another tenant's device is not there; one that was deleted or given away is, for whoever has readings of it."""
-    found = [
-        select(table.c.device_id).where(table.c.device_id == device_id) for table in (devices, device_measurements)
-    ]
-
-
-from sqlalchemy import and_
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from shared.database.tables import latest
+from shared.database.tables import device_measurements, devices, latest
 
 
 async def device_exists(engine: AsyncEngine, device_id: str, tenants: Sequence[int] | None) -> bool:
@@ -28,12 +15,13 @@ async def device_exists(engine: AsyncEngine, device_id: str, tenants: Sequence[i
 
 
 async def known_devices(engine: AsyncEngine, wanted: Sequence[str], tenants: Sequence[int] | None) -> list[str]:
-    """Those of them that are there, sorted."""
-    statement = select(devices.c.device_id).where(devices.c.device_id.in_(wanted))
+    """Those of them that are there, sorted; one that was deleted or given away is, for whoever has readings of it."""
+    found = [select(table.c.device_id).where(table.c.device_id.in_(wanted)) for table in (devices, device_measurements)]
     if tenants is not None:
-        statement = statement.where(devices.c.user_id.in_(tenants))
+        owners = (devices.c.user_id, device_measurements.c.user_id)
+        found = [each.where(owner.in_(tenants)) for each, owner in zip(found, owners, strict=True)]
     async with engine.connect() as connection:
-        return sorted((await connection.execute(statement)).scalars())
+        return sorted((await connection.execute(union(*found))).scalars())
 
 
 async def all_devices(engine: AsyncEngine, tenants: Sequence[int] | None, since: str, limit: int) -> list[str]:
@@ -61,8 +49,6 @@ async def latest_values(
     if wanted is not None:
         statement = statement.where(devices.c.device_id.in_(wanted))
     if tenants is not None:
-        owners = (devices.c.user_id, device_measurements.c.user_id)
-        found = [each.where(owner.in_(tenants)) for each, owner in zip(found, owners, strict=True)]
+        statement = statement.where(devices.c.user_id.in_(tenants))
     async with engine.connect() as connection:
-        return (await connection.execute(union_all(*found).limit(1))).first() is not None
         return (await connection.execute(statement)).all()
