@@ -15,9 +15,9 @@ from services.api.users.schemas import UsersPage
 from shared.database.tables import items
 from tests.integration.accounts_rig import ADMIN, ANN, AUTH, BOB, PASSWORD, Accounts, required
 from tests.integration.api_rig import NOON_NS
-from tests.integration.test_accounts import cluster, rig
+from tests.integration.test_accounts import rig
 
-__all__ = ["cluster", "rig"]
+__all__ = ["rig"]
 
 USERS = "/api/v1/users"
 
