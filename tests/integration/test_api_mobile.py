@@ -13,7 +13,7 @@ from services.api.auth import Caller
 from services.api.mobile import routes
 from services.api.mobile.queries import Wanted, page_of_devices
 from services.api.mobile.schemas import Summary
-from services.api.mobile.today import short, summary
+from services.api.mobile.today import measured, short, summary
 from shared.database.tables import device_status, latest
 from shared.readings import Reading, Values
 from shared.timeseries.sqlite import SqliteStore
@@ -217,4 +217,7 @@ def test_numbers_are_short() -> None:
 
 def test_a_day_without_readings() -> None:
     """The last values alone."""
-    assert summary({"t": 1.0}, Recording()) == {"active_minutes": 0, "metrics": {"t": {"last": 1.0, "count": 0}}}
+    assert summary({"t": 1.0}, measured(Recording())) == {
+        "active_minutes": 0,
+        "metrics": {"t": {"last": 1.0, "count": 0}},
+    }
