@@ -62,6 +62,8 @@ async def test_items_can_be_chosen_by_status(api: Api) -> None:
         await api.post(PATH, {"name": name, "status": status})
     assert [item["name"] for item in (await api.get(f"{PATH}?status=pending")).json] == ["a", "c"]
     assert (await api.get(f"{PATH}?status=completed")).json == []
+    refused = await api.get(f"{PATH}?status=lost")
+    assert (refused.status, refused.json["details"][0]["field"]) == (400, "status")
 
 
 async def test_a_list_is_bare_until_a_page_is_asked_for(api: Api) -> None:

@@ -13,7 +13,7 @@ from services.api.auth import Caller
 from services.api.mobile import routes
 from services.api.mobile.queries import Wanted, page_of_devices
 from services.api.mobile.schemas import Summary
-from services.api.mobile.today import short, summary
+from services.api.mobile.today import measured, short, summary
 from shared.database.tables import device_status, latest
 from shared.readings import Reading, Values
 from shared.timeseries.sqlite import SqliteStore
@@ -68,9 +68,9 @@ def at(ts_ns: int, device_id: str = "d1", user_id: int = 1, **values: float) -> 
 async def test_last_values_and_today(api: Api) -> None:
     """Least, mean, greatest and how many, and the minutes with any; yesterday is not counted."""
     await api.add_devices("d1", "silent")
-    seconds = (-13 * 3_600, -100, -90, -30, 0)
-    await write(api.store, [at(NOON_NS + second * SECOND, t=float(number)) for number, second in enumerate(seconds)])
-    await api.fill(latest, newest("d1", {"t": 4.0, "mode": "eco", "old": 1.25}))
+    seconds = {-13 * 3_600: 9.0, -100: 2.0, -90: 4.0, -30: 1.0, 0: 3.0}
+    await write(api.store, [at(NOON_NS + second * SECOND, t=value) for second, value in seconds.items()])
+    await api.fill(latest, newest("d1", {"t": 3.0, "mode": "eco", "old": 1.25}))
     await api.fill(device_status, {"device_id": "silent", "user_id": 1, "status": "online", "ts_ns": NOON_NS})
     assert await ask(api) == {
         "date": "2026-01-01",
@@ -84,7 +84,7 @@ async def test_last_values_and_today(api: Api) -> None:
                 "metrics": {
                     "mode": {"last": "eco"},
                     "old": {"last": 1.25, "count": 0},
-                    "t": {"last": 4.0, "min": 1.0, "mean": 2.5, "max": 4.0, "count": 4},
+                    "t": {"last": 3.0, "min": 1.0, "mean": 2.5, "max": 4.0, "count": 4},
                 },
             },
             {
@@ -217,4 +217,7 @@ def test_numbers_are_short() -> None:
 
 def test_a_day_without_readings() -> None:
     """The last values alone."""
-    assert summary({"t": 1.0}, Recording()) == {"active_minutes": 0, "metrics": {"t": {"last": 1.0, "count": 0}}}
+    assert summary({"t": 1.0}, measured(Recording())) == {
+        "active_minutes": 0,
+        "metrics": {"t": {"last": 1.0, "count": 0}},
+    }

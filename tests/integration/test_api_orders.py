@@ -146,6 +146,15 @@ async def test_of_two_at_once_one_gets_the_number(api: Api) -> None:
     assert await api.rows("SELECT count(*) FROM order_lines") == [(2,)]
 
 
+async def test_of_two_changes_at_once_the_lines_are_those_of_one(api: Api) -> None:
+    """Never some of each, and never twice the same."""
+    await api.post(PATH, order("a"))
+    sent = [{"items": [{"item_id": "1", "quantity": number}] * number} for number in range(1, 7)]
+    answers = await asyncio.gather(*(api.put(f"{PATH}/1", change) for change in sent))
+    assert [answer.json["items"] for answer in answers] == [change["items"] for change in sent]
+    assert (await api.get(f"{PATH}/1")).json["items"] in [change["items"] for change in sent]
+
+
 async def test_an_item_in_an_order_stays(api: Api) -> None:
     """409 that says the mend; out of the order it can go."""
     await api.post(PATH, order("a", "1"))

@@ -73,13 +73,16 @@ async def test_orders_and_users_on_postgresql(cluster: Cluster, tmp_path: Path) 
         assert (await api.put(path, {"internal_number": "b", "items": []})).json["code"] == "order_exists"
         assert (await api.put(path, {"items": [{"item_id": "3"}]})).json["code"] == "item_not_found"
         assert (await api.get(path)).json == made
+        changes = [[{"item_id": "1", "quantity": number}] * number for number in range(1, 7)]
+        changed = await asyncio.gather(*(api.put(path, {"items": items}) for items in changes))
+        assert [answer.json["items"] for answer in changed] == changes
+        assert (await api.get(path)).json["items"] in changes
         assert (await api.ask("DELETE", path)).status == 204
         assert await api.rows("SELECT * FROM order_lines") == []
         await orders_while_items_go(api)
 
         assert (await api.post("/api/user/3", {"name": "Ann", "settings": {"dark": True}})).status == 201
-        changes = ({f"k{number}": [number]} for number in range(8))
-        await asyncio.gather(*(api.post("/api/user/3", change) for change in changes))
+        await asyncio.gather(*(api.post("/api/user/3", {f"k{number}": [number]}) for number in range(8)))
         user = (await api.get("/api/user/3")).json["user"]
         assert (user["settings"], user["k0"], user["k7"]) == ({"dark": True}, [0], [7])
         async with api.engine.begin() as connection:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from services.api.analytics.windows import Every, parse_every
+from services.api.analytics.windows import EVERY_PATTERN, Every, parse_every
 from services.api.inputs import CommaList, Query
 from services.api.readings.schemas import Moment
 from services.api.zones import Zone
@@ -19,7 +19,9 @@ def _every(value: Any) -> Any:
 
 
 Length = Annotated[
-    Every, BeforeValidator(_every), WithJsonSchema({"type": "string", "examples": ["5m", "1h", "1d", "1w", "1mo"]})
+    Every,
+    BeforeValidator(_every),
+    WithJsonSchema({"type": "string", "pattern": EVERY_PATTERN, "examples": ["5m", "1h", "1d", "1w", "1mo"]}),
 ]
 Comparison = Literal["devices", "previous"] | Moment
 

@@ -12,7 +12,9 @@ from services.api.zones import local, midnight_ns
 
 MAX_WINDOWS: Final = 2_000
 
-_EVERY: Final = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d|w|mo|y)")
+EVERY_PATTERN: Final = r"^([1-9][0-9]{0,5})(s|m|h|d|w|mo|y)$"
+
+_every: Final = re.compile(EVERY_PATTERN).fullmatch
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "mo": 28 * 86_400, "y": 365 * 86_400}
 _FIXED: Final = ("s", "m", "h")
 _NS_PER_S: Final = 1_000_000_000
@@ -45,7 +47,7 @@ class TooMany(ValueError):
 
 def parse_every(text: str) -> Every:
     """`10s`, `5m`, `1h`, `1d`, `1w`, `1mo`, `1y`; raises ValueError."""
-    found = _EVERY.fullmatch(text)
+    found = _every(text)
     if found is None:
         raise ValueError("not a length of time, like 10s, 5m, 1h, 1d, 1w, 1mo or 1y")
     every = Every(int(found[1]), found[2])

@@ -32,7 +32,7 @@ async def list_items(caller: Caller) -> Response:
     page, per_page, offset = asked.window()
     paged = asked.page is not None or asked.per_page is not None
     window = queries.Window(per_page, offset) if paged else None
-    rows, total = await queries.list_items(resources().engine, caller.user_id, asked.status, window)
+    rows, total = await queries.list_items(resources().engine, caller.user_id, asked.status or None, window)
     data = [_item(row) for row in rows]
     return reply({"data": data, "total": total, "page": page, "per_page": per_page} if paged else data)
 

@@ -1,8 +1,8 @@
 """Items: what may be sent and asked, and what is told."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, RootModel
+from pydantic import BaseModel, Field, RootModel
 
 from services.api.inputs import Int64, Page, Text
 
@@ -28,8 +28,8 @@ class ItemChange(BaseModel):
 class ItemsQuery(Page):
     """A bare array; with `page` or `per_page` one page in an envelope."""
 
-    status: Annotated[Status | None, BeforeValidator(lambda value: value or None)] = Field(
-        None, description="Only items with this status."
+    status: Literal["pending", "active", "completed", ""] | None = Field(
+        None, description="Only items with this status; empty: with any."
     )
 
 

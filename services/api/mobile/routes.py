@@ -14,7 +14,7 @@ from services.api.encoding import reply
 from services.api.inputs import query
 from services.api.mobile.queries import Wanted, page_of_devices
 from services.api.mobile.schemas import Summary, SummaryQuery
-from services.api.mobile.today import summary
+from services.api.mobile.today import Day, measured, summary
 from services.api.resources import resources
 from services.api.zones import day_of
 from shared.presence import presence
@@ -38,11 +38,13 @@ async def mobile_summary(caller: Caller) -> Response:
     budget = Budget(given.settings.max_points_scanned)
     devices = []
     for row in rows:
-        question = RawQuery(row[0], caller.tenants, start_ns, end_ns, PAGE)
-        today = await record(given.store, question, budget)
-        told = await asyncio.to_thread(summary, row[3] or {}, today)
-        devices.append({**_device(row, now_ns, given.settings.offline_after_s), **told})
+        today = await _measured(RawQuery(row[0], caller.tenants, start_ns, end_ns, PAGE), budget)
+        devices.append({**_device(row, now_ns, given.settings.offline_after_s), **summary(row[3] or {}, today)})
     return reply({"date": day.isoformat(), "devices": devices, "total": total})
+
+
+async def _measured(question: RawQuery, budget: Budget) -> Day:
+    return await asyncio.to_thread(measured, await record(resources().store, question, budget))
 
 
 def _device(row: Sequence[Any], now_ns: int, offline_after_s: float) -> dict[str, Any]:

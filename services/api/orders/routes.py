@@ -13,7 +13,7 @@ from services.api.errors import BadRequest, NotFound
 from services.api.inputs import MAX_INT64, body, query, row_id
 from services.api.orders import queries
 from services.api.orders.queries import Filter, NumberTaken, UnknownItem
-from services.api.orders.schemas import Line, NewOrder, Order, OrderChange, Orders, OrdersQuery
+from services.api.orders.schemas import NewLine, NewOrder, Order, OrderChange, Orders, OrdersQuery
 from services.api.resources import resources
 from shared.times import iso_ns
 
@@ -32,7 +32,7 @@ async def list_orders(caller: Caller) -> Response:
     asked = query(OrdersQuery)
     page, per_page, offset = asked.window()
     paged = asked.page is not None or asked.per_page is not None
-    wanted = Filter(caller.user_id, asked.status, asked.internal_number, asked.q)
+    wanted = Filter(caller.user_id, asked.status or None, asked.internal_number, asked.q)
     rows, total = await queries.list_orders(resources().engine, wanted, per_page if paged else None, offset)
     data = [_order(row) for row in rows]
     return reply({"data": data, "total": total, "page": page, "per_page": per_page} if paged else data)
@@ -90,7 +90,7 @@ async def delete_order(caller: Caller, order_id: str) -> Response:
     return Response(b"", status=204)
 
 
-def _lines(lines: Sequence[Line]) -> list[queries.Line]:
+def _lines(lines: Sequence[NewLine]) -> list[queries.Line]:
     return [queries.Line(_item_key(line.item_id), line.quantity) for line in lines]
 
 
@@ -100,7 +100,7 @@ def _item_key(text: str) -> int:
     return int(text) if digits and int(text) <= MAX_INT64 else 0
 
 
-def _refused(error: NumberTaken | UnknownItem, lines: Sequence[Line]) -> BadRequest:
+def _refused(error: NumberTaken | UnknownItem, lines: Sequence[NewLine]) -> BadRequest:
     if isinstance(error, UnknownItem):
         message = f"Item {lines[error.position].item_id[:64]!r} not found"
         return BadRequest(message, "item_not_found", field=f"items.{error.position}.item_id")

@@ -41,7 +41,7 @@ class UserChange(BaseModel):
         try:
             encoded = orjson.dumps(self.profile)
         except TypeError as error:
-            raise ValueError("the profile is nested too deeply: keep it below 200 levels") from error
+            raise ValueError("the profile is nested too deeply, or has a number beyond 64 bits") from error
         if len(encoded) > MAX_PROFILE_BYTES:
             raise ValueError(f"the profile is too large: keep it within {MAX_PROFILE_BYTES} bytes of JSON")
         if _NUL.search(encoded):

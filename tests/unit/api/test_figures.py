@@ -83,6 +83,18 @@ def test_a_histogram_counts_every_value_once(values: list[float], bins: int) -> 
         assert count == sum(value < high or index == last for value in above) or low == high
 
 
+def test_numbers_that_differ_in_their_last_digit() -> None:
+    """Their spread is not lost in the rounding of their mean, and no edge of a bin falls behind another."""
+    one, next_one = 1.0, math.nextafter(1.0, 2.0)
+    assert figures([one, next_one]).stddev == pytest.approx((next_one - one) / math.sqrt(2), rel=1e-9, abs=0)
+    for low in (0.1, 0.3, 0.7, 23.5, 1e300):
+        high = low
+        for _ in range(7):
+            high = math.nextafter(high, math.inf)
+            found = histogram([low, high], 100)
+            assert (found.edges, sum(found.counts), min(found.counts)) == (sorted(found.edges), 2, 0)
+
+
 def test_the_bins_are_equally_wide() -> None:
     """0 to 10 in five of two."""
     found = histogram([0.0, 1.9, 2.0, 9.0, 10.0], 5)
