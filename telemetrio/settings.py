@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
-from services.api.settings import ApiSettings
+from services.api.settings import ApiSettings, BucketSettings, ProcessSettings
 from services.ingest.settings import IngestSettings
 from services.realtime.settings import RealtimeSettings
 from shared.broker import BrokerSettings
@@ -46,9 +46,11 @@ ALL: Final[tuple[type[BaseSettings], ...]] = (
     UpSettings,
     IngestSettings,
     ApiSettings,
+    ProcessSettings,
     RealtimeSettings,
     BrokerSettings,
     StoreSettings,
+    BucketSettings,
 )
 
 

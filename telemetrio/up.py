@@ -12,17 +12,21 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 from services.api.app import create_app
+from services.api.buckets import Buckets, open_buckets
+from services.api.metrics import Requests, measured, watch_pool
 from services.api.resources import Resources
-from services.api.settings import ApiSettings
+from services.api.settings import ApiSettings, BucketSettings
 from services.ingest.announcer import DirectAnnouncer
 from services.ingest.assembly import Ingest, Surroundings, open_ingest
 from services.ingest.settings import IngestSettings
 from services.realtime.app import Realtime
 from services.realtime.latest import LatestTable
 from services.realtime.settings import RealtimeSettings
+from shared.changes import ANY, Change
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
+from shared.draining import Draining
 from shared.gate import ASGI3, Gate
 from shared.health import Health
 from shared.listeners import listening_sockets
@@ -51,6 +55,7 @@ class AllSettings(NamedTuple):
     api: ApiSettings
     realtime: RealtimeSettings
     store: StoreSettings
+    buckets: BucketSettings
 
 
 def read_all(**flags: Any) -> AllSettings:
@@ -66,6 +71,7 @@ def read_all(**flags: Any) -> AllSettings:
         read_settings(ApiSettings, **same),
         read_settings(RealtimeSettings, **same),
         read_settings(StoreSettings, **same),
+        read_settings(BucketSettings, **same),
     )
 
 
@@ -79,7 +85,8 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
         parts.append(Part("post", partial(system.ingest.post.deliver, broker.publish)))
         if demo:
             parts.append(Part("demo", partial(run_demo, broker.ports[0], settings.ingest.device_prefix)))
-        drained = partial(_drained, stop, system.realtime)
+        parts.append(Part("buckets", system.buckets.run))
+        drained = partial(_drained, stop, system, settings.up.drain_s)
         parts.append(Part("server", partial(serve_web, system.app, web, drained), drains=True))
         _say_ready(settings, web, broker)
         spare_the_collector()
@@ -90,9 +97,11 @@ class System(NamedTuple):
     """What `_open` put together."""
 
     app: Gate
+    api: Draining
     ingest: Ingest
     broker: EmbeddedBroker
     realtime: Realtime
+    buckets: Buckets
 
 
 async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
@@ -111,26 +120,39 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     ingest = await open_ingest(stack, settings.ingest, around)
     broker = await _start_broker(ingest, settings)
     stack.push_async_callback(broker.stop)
+    buckets = open_buckets(stack, settings.store, settings.buckets, engine, health)
+
+    def changed(_: Change = ANY, /) -> None:
+        ingest.mirror.refresh()
+        buckets.look()
+
     given = Resources(
         settings.api,
         engine,
-        store,
+        measured(store, ingest.metrics.registry),
         health,
         __version__,
         WEB_DIR,
-        ingest.mirror.refresh,
+        changed,
         broker.ports[0],
         DirectCommander(ingest.intake, settings.ingest.source),
     )
-    api = create_app(given)
+    api = _draining(given, ingest)
+    return System(_gate(settings.api, api, realtime, ingest), api, ingest, broker, realtime, buckets)
+
+
+def _draining(given: Resources, ingest: Ingest) -> Draining:
+    """The API, measured on the page of the whole process."""
+    app = create_app(given)
+    Requests(ingest.metrics.registry).watch(app)
+    watch_pool(ingest.metrics.registry, given.engine)
+    return Draining(cast("ASGI3", app))
+
+
+def _gate(settings: ApiSettings, api: ASGI3, realtime: Realtime, ingest: Ingest) -> Gate:
     metrics = MetricsPage(ingest.metrics, loopback=True)
     paths: dict[str, ASGI3] = {"/ws": realtime.asgi_ws, "/socket.io": realtime.asgi_socketio, "/metrics": metrics}
-    app = Gate(
-        ByPath(cast("ASGI3", api), paths),
-        allowed_hosts=settings.api.allowed_hosts,
-        cors_origins=settings.api.cors_origins,
-    )
-    return System(app, ingest, broker, realtime)
+    return Gate(ByPath(api, paths), allowed_hosts=settings.allowed_hosts, cors_origins=settings.cors_origins)
 
 
 def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.socket]:
@@ -162,9 +184,9 @@ async def _hold(broker: EmbeddedBroker) -> None:
         await broker.stop()
 
 
-async def _drained(stop: asyncio.Event, realtime: Realtime) -> None:
+async def _drained(stop: asyncio.Event, system: System, within_s: float) -> None:
     await stop.wait()
-    await realtime.drain()
+    await asyncio.gather(system.realtime.drain(), system.api.drain(within_s))
 
 
 def _say_ready(settings: AllSettings, web: Sequence[socket.socket], broker: EmbeddedBroker) -> None:

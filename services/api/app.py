@@ -4,6 +4,7 @@ from quart import Quart
 
 from services.api import pages, probes
 from services.api.compat import routes as compat
+from services.api.database import refuse_without_tables
 from services.api.deadletters import routes as deadletters
 from services.api.encoding import OrjsonProvider
 from services.api.errors import register_errors
@@ -23,6 +24,7 @@ def create_app(given: Resources) -> Quart:
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
+    app.before_request(refuse_without_tables)
     for part in (probes, compat, readings, ingest, deadletters, items, pages):
         app.register_blueprint(part.routes)
     return app

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.errors import Away
 from services.api.settings import ApiSettings
+from shared.changes import ANY, Changed
 from shared.commands import Command
 from shared.health import Health
 from shared.timeseries.store import TimeSeriesStore
@@ -21,7 +22,7 @@ class Commander(Protocol):
     """Hands commands to the ingest workers."""
 
     async def command(self, source: str, command: Command) -> None:
-        """Return when the worker has it on disk; raises Away."""
+        """Return when it can't get lost any more: the worker, or the broker for it, has it; raises Away."""
 
 
 class NoCommander:
@@ -33,9 +34,10 @@ class NoCommander:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """`web_dir`: the built dashboard, which may be missing. `registry_changed` is called when a device is added.
+    """`web_dir`: the built dashboard, which may be missing. `mqtt_port`: of a broker in the same process.
 
-    `mqtt_port`: of a broker in the same process.
+    `registry_changed` is called after a device, profile, user or key was changed, with what it was, if it is one.
+    `tables_ready`: false while the relational database has yet to be brought up to date.
     """
 
     settings: ApiSettings
@@ -44,9 +46,10 @@ class Resources:
     health: Health
     version: str
     web_dir: Path
-    registry_changed: Callable[[], None] = lambda: None
+    registry_changed: Changed = lambda _=ANY: None
     mqtt_port: int | None = None
     commander: Commander = field(default_factory=NoCommander)
+    tables_ready: Callable[[], bool] = lambda: True
 
 
 def resources() -> Resources:

@@ -11,7 +11,7 @@ from telemetrio.__main__ import cli
 from telemetrio.up import read_all
 
 
-@pytest.mark.parametrize("words", [[], ["up"], ["simulate"], ["bench"], ["bench", "up"]])
+@pytest.mark.parametrize("words", [[], ["up"], ["api"], ["ingest"], ["simulate"], ["bench"], ["bench", "up"]])
 def test_every_command_explains_itself(words: list[str]) -> None:
     """--help of each says what it does, and exits with 0."""
     shown = CliRunner().invoke(cli, [*words, "--help"])
