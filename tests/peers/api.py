@@ -66,7 +66,11 @@ class ApiProcess:
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, env={**os.environ, **self._environment}
             )
-        eventually(self._alive, 60)
+        try:
+            eventually(self._alive, 60)
+        except BaseException:
+            self.stop()
+            raise
 
     def _alive(self) -> bool:
         assert self._process is not None
