@@ -11,12 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
-from services.api.accounts.first import first_password
+from services.api.accounts.first import first_password, told
 from services.api.app import create_app
+from services.api.buckets import Buckets, open_buckets
 from services.api.door import KEY as DOOR
 from services.api.identity import is_admin
+from services.api.metrics import Requests, measured, watch_pool
 from services.api.resources import Resources
-from services.api.settings import ApiSettings
+from services.api.settings import ApiSettings, BucketSettings
 from services.api.streaming import Streams
 from services.ingest.announcer import DirectAnnouncer
 from services.ingest.assembly import Ingest, Surroundings, open_ingest
@@ -24,14 +26,17 @@ from services.ingest.settings import IngestSettings
 from services.realtime.app import Realtime
 from services.realtime.latest import LatestTable
 from services.realtime.settings import RealtimeSettings
+from shared.changes import ANY, Change
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
+from shared.draining import Draining
 from shared.gate import ASGI3, Gate
 from shared.health import Health
 from shared.listeners import listening_sockets
 from shared.metrics import MetricsPage
 from shared.process import Part, run_parts, spare_the_collector
+from shared.reach import refuse_weak_secret
 from shared.secretkey import kept_secret
 from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
@@ -42,7 +47,7 @@ from telemetrio import __version__
 from telemetrio.commander import DirectCommander
 from telemetrio.demo import run_demo
 from telemetrio.embedded import EmbeddedBroker, is_device_topic
-from telemetrio.settings import UpSettings, refuse_unknown, refuse_weak_secret
+from telemetrio.settings import UpSettings, refuse_unknown
 from telemetrio.web import ByPath
 
 WEB_DIR: Final = Path(__file__).parent / "web"
@@ -56,6 +61,7 @@ class AllSettings(NamedTuple):
     api: ApiSettings
     realtime: RealtimeSettings
     store: StoreSettings
+    buckets: BucketSettings
 
 
 def read_all(**flags: Any) -> AllSettings:
@@ -72,6 +78,7 @@ def read_all(**flags: Any) -> AllSettings:
         read_settings(ApiSettings, **same),
         read_settings(RealtimeSettings, **same),
         read_settings(StoreSettings, **same),
+        read_settings(BucketSettings, **same),
     )
 
 
@@ -85,7 +92,8 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
         parts.append(Part("post", partial(system.ingest.post.deliver, broker.publish)))
         if demo:
             parts.append(Part("demo", partial(run_demo, broker.ports[0], settings.ingest.device_prefix)))
-        drained = partial(_drained, stop, system.realtime, system.streams)
+        parts.append(Part("buckets", system.buckets.run))
+        drained = partial(_drained, stop, system, settings.up.drain_s)
         parts.append(Part("server", partial(serve_web, system.app, web, drained), drains=True))
         _say_ready(settings, web, broker)
         spare_the_collector()
@@ -96,10 +104,12 @@ class System(NamedTuple):
     """What `_open` put together."""
 
     app: Gate
+    api: Draining
     ingest: Ingest
     broker: EmbeddedBroker
     realtime: Realtime
     streams: Streams
+    buckets: Buckets
 
 
 async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
@@ -121,28 +131,36 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     ingest = await open_ingest(stack, settings.ingest, around)
     broker = await _start_broker(ingest, settings)
     stack.push_async_callback(broker.stop)
+    buckets = open_buckets(stack, settings.store, settings.buckets, engine, health)
+
+    def changed(_: Change = ANY, /) -> None:
+        ingest.mirror.refresh()
+        buckets.look()
+
     given = Resources(
         settings.api,
         engine,
-        store,
+        measured(store, ingest.metrics.registry),
         health,
         __version__,
         WEB_DIR,
-        ingest.mirror.refresh,
+        changed,
         broker.ports[0],
         DirectCommander(ingest.intake, settings.ingest.source),
         secret,
     )
-    api = create_app(given)
-    admits = partial(is_admin, door=api.extensions[DOOR], engine=engine) if settings.api.auth == "required" else None
-    metrics = MetricsPage(ingest.metrics, loopback=True, admits=admits)
+    app = create_app(given)
+    Requests(ingest.metrics.registry).watch(app)
+    watch_pool(ingest.metrics.registry, engine)
+    admits = partial(is_admin, door=app.extensions[DOOR], engine=engine) if settings.api.auth == "required" else None
+    api = Draining(cast("ASGI3", app))
+    gate = _gate(settings.api, api, realtime, MetricsPage(ingest.metrics, loopback=True, admits=admits))
+    return System(gate, api, ingest, broker, realtime, given.streams, buckets)
+
+
+def _gate(settings: ApiSettings, api: ASGI3, realtime: Realtime, metrics: MetricsPage) -> Gate:
     paths: dict[str, ASGI3] = {"/ws": realtime.asgi_ws, "/socket.io": realtime.asgi_socketio, "/metrics": metrics}
-    app = Gate(
-        ByPath(cast("ASGI3", api), paths),
-        allowed_hosts=settings.api.allowed_hosts,
-        cors_origins=settings.api.cors_origins,
-    )
-    return System(app, ingest, broker, realtime, given.streams)
+    return Gate(ByPath(api, paths), allowed_hosts=settings.allowed_hosts, cors_origins=settings.cors_origins)
 
 
 def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.socket]:
@@ -174,16 +192,15 @@ async def _hold(broker: EmbeddedBroker) -> None:
         await broker.stop()
 
 
-async def _drained(stop: asyncio.Event, realtime: Realtime, streams: Streams) -> None:
+async def _drained(stop: asyncio.Event, system: System, within_s: float) -> None:
     await stop.wait()
-    await asyncio.gather(realtime.drain(), streams.drain())
+    await asyncio.gather(system.realtime.drain(), system.streams.drain(), system.api.drain(within_s))
 
 
 def _say_password(made: tuple[str, str] | None) -> None:
     """On standard output, not in the log: logs are collected and kept."""
     if made is not None:
-        email, password = made
-        sys.stdout.write(f"login {email} {password}   (for one login: another password is asked for then)\n")
+        sys.stdout.write(told(*made))
         sys.stdout.flush()
 
 

@@ -10,6 +10,7 @@ from services.api.audit import routes as audit
 from services.api.bulk import routes as bulk
 from services.api.compat import routes as compat
 from services.api.credentials import routes as credentials
+from services.api.database import refuse_without_tables
 from services.api.deadletters import routes as deadletters
 from services.api.devices import routes as devices
 from services.api.encoding import OrjsonProvider
@@ -44,6 +45,7 @@ def create_app(given: Resources) -> Quart:
     describe(app, given.version)
     app.json = OrjsonProvider(app)
     register_errors(app)
+    app.before_request(refuse_without_tables)
     stream_bodies(app, transfer.IMPORT_PATH)
     for part in (
         probes,

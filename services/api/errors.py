@@ -21,6 +21,9 @@ log = structlog.get_logger()
 
 RETRY_AFTER_S: Final = 5
 _LONGEST_RETRY_S: Final = 300
+# what PostgreSQL says when no statement is at fault: no connection, no login, no such database, a failover, a deadlock,
+# no room, starting up, shutting down, given up
+_NOT_NOW: Final = ("08", "28", "3D", "25006", "40", "53", "57")
 _LONGEST_NAME: Final = 64
 _MESSAGES: Final = {
     400: "The request can't be understood",
@@ -178,7 +181,8 @@ async def _http(error: HTTPException) -> Response:
 
 
 async def _database(error: DBAPIError) -> Response:
-    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+    away = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    if away or str(getattr(error.orig, "sqlstate", "")).startswith(_NOT_NOW):
         return await _database_away(error)
     return await _broken(error)
 

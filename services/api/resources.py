@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.api.errors import Away
 from services.api.settings import ApiSettings
 from services.api.streaming import Streams
+from shared.changes import ANY, Changed
 from shared.commands import AnyCommand
 from shared.health import Health
 from shared.timeseries.store import TimeSeriesStore
@@ -22,7 +23,7 @@ class Commander(Protocol):
     """Hands commands to the ingest workers."""
 
     async def command(self, source: str, command: AnyCommand) -> None:
-        """Return when the worker has it on disk; raises Away."""
+        """Return when it can't get lost any more: the worker, or the broker for it, has it; raises Away."""
 
 
 class NoCommander:
@@ -34,10 +35,12 @@ class NoCommander:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """`web_dir`: the built dashboard, which may be missing. `registry_changed` is called when a device is added.
+    """`web_dir`: the built dashboard, which may be missing. `mqtt_port`: of a broker in the same process.
 
-    `mqtt_port`: of a broker in the same process. `secret`: what tokens are signed with; empty: that of the settings, or
-    one that lasts as long as the process. `streams`: to be drained when the process ends.
+    `registry_changed` is called after a device, profile, user or key was changed, with what it was, if it is one.
+    `tables_ready`: false while the relational database has yet to be brought up to date.
+    `secret`: what tokens are signed with; empty: that of the settings, or one that lasts as long as the process.
+    `streams`: to be drained when the process ends.
     """
 
     settings: ApiSettings
@@ -46,11 +49,12 @@ class Resources:
     health: Health
     version: str
     web_dir: Path
-    registry_changed: Callable[[], None] = lambda: None
+    registry_changed: Changed = lambda _=ANY: None
     mqtt_port: int | None = None
     commander: Commander = field(default_factory=NoCommander)
     secret: str = ""
     streams: Streams = field(default_factory=Streams)
+    tables_ready: Callable[[], bool] = lambda: True
 
 
 def resources() -> Resources:

@@ -1,8 +1,9 @@
 """What the api can be told from outside."""
 
-from pydantic import Field
+from pydantic import Field, FilePath, SecretStr
 
-from shared.settings import WebSettings
+from shared.reach import ReachSettings
+from shared.settings import ServiceSettings, WebSettings
 
 
 class ApiSettings(WebSettings):
@@ -22,3 +23,31 @@ class ApiSettings(WebSettings):
     )
     max_bulk_mib: int = Field(8, ge=1, le=1024, description="Largest CSV file of devices.")
     max_ahead_s: float = Field(300.0, ge=0, description="Readings further in the future than this are refused.")
+
+
+class ProcessSettings(ReachSettings):
+    """Read by `telemetrio api` alone: where it listens, and how long it waits; see docs/settings.md."""
+
+    port: int = Field(5000, ge=0, le=65535, description="The port of the web.")
+    metrics_host: str = Field("127.0.0.1", description="Where `telemetrio api` answers for its health, with figures.")
+    metrics_port: int = Field(9464, ge=0, le=65535, description="The port of that.")
+    database_timeout_s: float = Field(15.0, gt=0, le=600, description="What one question to PostgreSQL may take.")
+
+
+class BucketSettings(ServiceSettings):
+    """Of whoever makes buckets of InfluxDB: never of ingest, which faces devices and must hold no operator's token."""
+
+    influxdb_operator_token: SecretStr = Field(
+        SecretStr(""), description="A token that may make buckets. Empty: the one that reads and writes."
+    )
+    influxdb_operator_token_file: FilePath | None = Field(None, description="A file that holds it instead.")
+    influxdb_retention_days: int = Field(
+        0, ge=0, le=36_500, description="How long InfluxDB keeps readings. 0: whatever its buckets say."
+    )
+
+    @property
+    def operator_token(self) -> str:
+        """The token itself, from wherever it was given."""
+        if self.influxdb_operator_token_file is not None:
+            return self.influxdb_operator_token_file.read_text().strip()
+        return self.influxdb_operator_token.get_secret_value()

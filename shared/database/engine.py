@@ -14,17 +14,22 @@ _JSON: Final[dict[str, Any]] = {
     "json_deserializer": orjson.loads,
 }
 # a server that doesn't answer must not hold up a start for a minute
-_QUICK: Final[dict[str, Any]] = {"connect_args": {"timeout": 5}}
+_QUICK: Final[dict[str, Any]] = {"timeout": 5}
 
 
-def open_engine(url: str) -> AsyncEngine:
-    """`sqlite+aiosqlite:///path` or `postgresql+asyncpg://…` (as shared.settings rewrites them). Does no I/O yet."""
+def open_engine(url: str, timeout_s: float | None = None) -> AsyncEngine:
+    """`sqlite+aiosqlite:///path` or `postgresql+asyncpg://…` (as shared.settings rewrites them). Does no I/O yet.
+
+    `timeout_s`: what one statement on PostgreSQL may take. It is kept on this side, so that a server which fell silent
+    is noticed, too; asyncpg then tells the server to give it up.
+    """
     if url.startswith("sqlite"):
         engine = create_async_engine(url, pool_size=4, max_overflow=4, **_JSON)
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
         return engine
+    bounds = {"connect_args": {**_QUICK, "command_timeout": timeout_s}}
     return create_async_engine(
-        url, pool_size=10, max_overflow=10, pool_pre_ping=True, pool_timeout=5, **_JSON, **_QUICK
+        url, pool_size=10, max_overflow=10, pool_pre_ping=True, pool_timeout=5, **_JSON, **bounds
     )
 
 

@@ -129,14 +129,13 @@ class BucketPerUser:
 
     def _store(self, owner: int) -> InfluxStore:
         if owner not in self._stores:
-            self._stores[owner] = InfluxStore(replace(self._target, bucket=self._name(owner)), http=self._http)
+            self._stores[owner] = InfluxStore(
+                replace(self._target, bucket=bucket_name(self._target.bucket, owner)), http=self._http
+            )
         return self._stores[owner]
 
-    def _name(self, owner: int) -> str:
-        return f"{self._target.bucket}_{owner:d}"
-
     def _missing(self, owner: int, error: Missing) -> Missing:
-        mend = f"create bucket {self._name(owner)} for user {owner}: ingest makes none"
+        mend = f"create bucket {bucket_name(self._target.bucket, owner)} for user {owner}: ingest makes none"
         return Missing(f"{mend} ({error})", error.retry_after_s)
 
 
@@ -176,6 +175,11 @@ def parts_of(batches: Sequence[ReadingBatch]) -> dict[int, Part]:
             part.positions.extend(before + position for position in own)
         before += len(batch.readings)
     return parts
+
+
+def bucket_name(bucket: str, owner: int) -> str:
+    """Of one user."""
+    return f"{bucket}_{owner:d}"
 
 
 def owners_of(bucket: str, names: Iterable[str]) -> list[int]:

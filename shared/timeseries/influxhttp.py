@@ -95,12 +95,25 @@ class InfluxHttp:
 
         A guess would be asked of a server that has no such path, and its 404 be taken for a missing bucket.
         """
+        version = await self.version()
+        return _WRITE_V1 if version is not None and version < (1, 8) else _WRITE_V2
+
+    async def version(self) -> tuple[int, int] | None:
+        """What the server says that it is, None if nothing; raises Unavailable."""
         response = await self._send("GET", "/ping", {})
         if response.status not in (200, 204):
             answer = _answer(response)
             raise outage(answer._replace(reason=f"to /ping: {answer.reason}"))
         said = _version(response.headers.get("X-Influxdb-Version", ""))
-        return _WRITE_V1 if said and (int(said[1]), int(said[2])) < (1, 8) else _WRITE_V2
+        return (int(said[1]), int(said[2])) if said else None
+
+    async def manage(self, method: str, path: str, query: dict[str, str], body: Any = None) -> tuple[Answer, Any]:
+        """A request of 2.x about buckets or organizations, and the JSON of its answer; raises Unavailable."""
+        answer, data = await self._call(method, path, query, **({} if body is None else {"body": body}))
+        try:
+            return answer, orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise Unavailable("something else than InfluxDB answers at its URL: no JSON") from error
 
     async def query(self, bucket: str, statement: Statement) -> Any:
         """The JSON of an answer; raises Unavailable. Asked in a body: neither its length nor access logs matter."""

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import orjson
 import pytest
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.api.items import queries
@@ -184,3 +185,24 @@ async def test_a_slash_too_many_is_forgiven(api: Api) -> None:
     assert (await api.get("/api/devices/")).json == []
     added = await api.ask("POST", "/api/v1/items/", data=orjson.dumps({"name": "n"}), headers=JSON)
     assert added.status == 201
+
+
+@pytest.mark.parametrize("sqlstate", ["57P03", "57P01", "57014", "53300", "08006", "28P01", "3D000", "40P01"])
+async def test_a_database_that_starts_stops_or_is_full_is_away(
+    api: Api, monkeypatch: pytest.MonkeyPatch, sqlstate: str
+) -> None:
+    """503: what PostgreSQL says of itself is no fault of the request; a fault of a statement stays a failure."""
+
+    class Said(Exception):
+        pass
+
+    said = Said("the database system is starting up")
+
+    def refusing(*_args: object) -> NoReturn:
+        raise DBAPIError("SELECT 1", {}, said)
+
+    monkeypatch.setattr(queries, "get_item", refusing)
+    said.sqlstate = sqlstate  # type: ignore[attr-defined] # as the driver has it
+    shaped(await api.get("/api/v1/items/1"), 503, "database_unavailable")
+    said.sqlstate = "42P01"  # type: ignore[attr-defined] # a table that isn't there
+    shaped(await api.get("/api/v1/items/1"), 500, "internal_error")

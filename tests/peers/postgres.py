@@ -62,6 +62,11 @@ class Cluster:
         if (self.folder / "data" / "postmaster.pid").exists():
             self.run("pg_ctl", "-w", "-m", "immediate", "stop")
 
+    def remove(self) -> None:
+        """With all that it holds."""
+        self.stop()
+        shutil.rmtree(self.folder)
+
     async def empty(self) -> None:
         """As nobody had ever touched it, but for the tables: 6 ms, where a copy of a template takes 60 ms and 8 MB."""
         tables = ", ".join(table.name for table in metadata.sorted_tables)
@@ -109,8 +114,7 @@ def cluster() -> Iterator[Cluster]:
         server.start()
         yield server
     finally:
-        server.stop()
-        shutil.rmtree(server.folder)
+        server.remove()
 
 
 @pytest.fixture(scope="session")
@@ -123,5 +127,4 @@ def shared_cluster() -> Iterator[Cluster]:
             elsewhere.submit(asyncio.run, bring_up_to_date(server.url)).result()
         yield server
     finally:
-        server.stop()
-        shutil.rmtree(server.folder)
+        server.remove()

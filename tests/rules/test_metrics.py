@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
+from services.api.metrics import Requests, measured, watch_pool
 from services.ingest.delivery import Intake
 from services.ingest.live import LiveAnnouncer
 from services.ingest.metrics import Instruments, MeasuredOutbox, watch_broker, watch_intake, watch_live
 from services.ingest.session import SessionSettings
 from services.ingest.subscriber import Subscriber
 from shared.broker import BrokerSettings
+from shared.database.engine import open_engine
 from shared.health import Health
 from tests.fakes.ingest import settings_in
 from tests.fakes.metrics import MemoryFilters, names_of
+from tests.fakes.store import FailingStore
 from tests.rules.tree import ROOT
 
 
@@ -27,11 +32,20 @@ def ingest_metrics(directory: Path) -> set[str]:
     return names_of(instruments.registry)
 
 
+def api_metrics() -> set[str]:
+    """The name of every metric that an api has beside those of its health."""
+    registry = CollectorRegistry()
+    Requests(registry)
+    measured(FailingStore(), registry)
+    watch_pool(registry, open_engine("sqlite+aiosqlite:///never-opened.db"))
+    return names_of(registry)
+
+
 def test_every_metric_is_documented(tmp_path: Path) -> None:
     """docs/metrics.md names every metric as it is scraped, and none that there isn't."""
     page = (ROOT / "docs" / "metrics.md").read_text()
     rows = [line.split("`")[1].partition("{")[0] for line in page.splitlines() if line.startswith("| `telemetrio_")]
     named = {name for name in rows if not name.endswith((" 0", " > 0.5", " > 300"))}
-    told = {name for name in ingest_metrics(tmp_path) if name.startswith("telemetrio_")}
+    told = {name for name in ingest_metrics(tmp_path) | api_metrics() if name.startswith("telemetrio_")}
     assert sorted(told - named) == []
     assert sorted(name for name in named - told if " " not in name) == []

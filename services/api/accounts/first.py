@@ -30,3 +30,8 @@ async def first_password(engine: AsyncEngine) -> tuple[str, str] | None:
         found = await connection.execute(update(users).where(nobody).values(**row).returning(users.c.email))
         email = found.scalar_one_or_none()
     return None if email is None else (email, password)
+
+
+def told(email: str, password: str) -> str:
+    """The line that shows it, for standard output and not for the log: logs are collected and kept."""
+    return f"login {email} {password}   (for one login: another password is asked for then)\n"

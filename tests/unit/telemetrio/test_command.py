@@ -12,7 +12,8 @@ from telemetrio.up import read_all
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["up"], ["simulate"], ["bench"], ["bench", "up"], ["user", "add"], ["key", "add"]]
+    "words",
+    [[], ["up"], ["api"], ["ingest"], ["simulate"], ["bench"], ["bench", "up"], ["user", "add"], ["key", "add"]],
 )
 def test_every_command_explains_itself(words: list[str]) -> None:
     """--help of each says what it does, and exits with 0."""
