@@ -1,6 +1,7 @@
 """A device as every list shows it: its columns, where they come from, when it counts as online, and how it is told."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -27,7 +28,7 @@ COLUMNS: Final[Columns] = (
     device_status.c.status,
     device_status.c.ts_ns,
 )
-_PROFILE: Final = 3
+_PROFILE_OF: Final = itemgetter(3)
 _NOTHING: Final[dict[str, Any]] = {}
 
 
@@ -51,7 +52,7 @@ def online(now_ns: int, offline_after_s: float) -> ColumnElement[bool]:
 async def fetch(connection: AsyncConnection, statement: Select[Any]) -> tuple[Sequence[Any], Mapping[str, Kind]]:
     """Rows that begin with COLUMNS, and what their profiles mean."""
     rows = (await connection.execute(statement)).all()
-    return rows, await kinds(connection, {row[_PROFILE] for row in rows})
+    return rows, await kinds(connection, set(map(_PROFILE_OF, rows)))
 
 
 def told(
