@@ -37,6 +37,7 @@ from telemetrio import __version__
 from telemetrio.commander import DirectCommander
 from telemetrio.demo import run_demo
 from telemetrio.embedded import EmbeddedBroker, is_device_topic
+from telemetrio.keyring import Keyring
 from telemetrio.settings import UpSettings, refuse_unknown
 from telemetrio.web import ByPath
 
@@ -76,6 +77,7 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
         system = await _open(stack, settings)
         broker = system.broker
         parts = [*system.ingest.parts, Part("realtime", system.realtime.run), Part("broker", partial(_hold, broker))]
+        parts.append(Part("keyring", system.keyring.run))
         parts.append(Part("post", partial(system.ingest.post.deliver, broker.publish)))
         if demo:
             parts.append(Part("demo", partial(run_demo, broker.ports[0], settings.ingest.device_prefix)))
@@ -93,6 +95,7 @@ class System(NamedTuple):
     ingest: Ingest
     broker: EmbeddedBroker
     realtime: Realtime
+    keyring: Keyring
 
 
 async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
@@ -109,7 +112,10 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     realtime = Realtime(settings.realtime, LatestTable(engine))
     around = Surroundings(engine, store, DirectAnnouncer(realtime.publish), health)
     ingest = await open_ingest(stack, settings.ingest, around)
-    broker = await _start_broker(ingest, settings)
+    broker = _make_broker(ingest, settings)
+    keyring = Keyring(engine, broker)
+    await keyring.load()  # before the first device can come
+    await _start_broker(broker, settings.up)
     stack.push_async_callback(broker.stop)
     given = Resources(
         settings.api,
@@ -118,7 +124,7 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
         health,
         __version__,
         WEB_DIR,
-        ingest.mirror.refresh,
+        partial(_refresh, ingest, keyring),
         broker.ports[0],
         DirectCommander(ingest.intake, settings.ingest.source),
     )
@@ -130,7 +136,13 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
         allowed_hosts=settings.api.allowed_hosts,
         cors_origins=settings.api.cors_origins,
     )
-    return System(app, ingest, broker, realtime)
+    return System(app, ingest, broker, realtime, keyring)
+
+
+def _refresh(ingest: Ingest, keyring: Keyring) -> None:
+    """A device, a profile or a credential has changed."""
+    ingest.mirror.refresh()
+    keyring.refresh()
 
 
 def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.socket]:
@@ -143,15 +155,17 @@ def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.sock
     return sockets
 
 
-async def _start_broker(ingest: Ingest, settings: AllSettings) -> EmbeddedBroker:
-    own = settings.up
-    is_telemetry = partial(is_device_topic, prefix=settings.ingest.device_prefix)
-    broker = EmbeddedBroker(ingest.intake, hosts=own.hosts, port=own.mqtt_port, is_telemetry=is_telemetry)
+def _make_broker(ingest: Ingest, settings: AllSettings) -> EmbeddedBroker:
+    own, prefix = settings.up, settings.ingest.device_prefix
+    is_telemetry = partial(is_device_topic, prefix=prefix)
+    return EmbeddedBroker(ingest.intake, hosts=own.hosts, port=own.mqtt_port, is_telemetry=is_telemetry, prefix=prefix)
+
+
+async def _start_broker(broker: EmbeddedBroker, own: UpSettings) -> None:
     try:
         await broker.start()
     except OSError as error:
         raise port_taken(error, own.mqtt_port, "--mqtt-port") from error
-    return broker
 
 
 async def _hold(broker: EmbeddedBroker) -> None:
