@@ -47,6 +47,7 @@ from telemetrio import __version__
 from telemetrio.commander import DirectCommander
 from telemetrio.demo import run_demo
 from telemetrio.embedded import EmbeddedBroker, is_device_topic
+from telemetrio.keyring import Keyring
 from telemetrio.settings import UpSettings, refuse_unknown
 from telemetrio.web import ByPath
 
@@ -89,6 +90,7 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
         system = await _open(stack, settings)
         broker = system.broker
         parts = [*system.ingest.parts, Part("realtime", system.realtime.run), Part("broker", partial(_hold, broker))]
+        parts.append(Part("keyring", system.keyring.run))
         parts.append(Part("post", partial(system.ingest.post.deliver, broker.publish)))
         if demo:
             parts.append(Part("demo", partial(run_demo, broker.ports[0], settings.ingest.device_prefix)))
@@ -110,6 +112,7 @@ class System(NamedTuple):
     realtime: Realtime
     streams: Streams
     buckets: Buckets
+    keyring: Keyring
 
 
 async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
@@ -129,12 +132,16 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     realtime = Realtime(settings.realtime, LatestTable(engine), secret)
     around = Surroundings(engine, store, DirectAnnouncer(realtime.publish), health)
     ingest = await open_ingest(stack, settings.ingest, around)
-    broker = await _start_broker(ingest, settings)
+    broker = _make_broker(ingest, settings)
+    keyring = Keyring(engine, broker)
+    await keyring.load()  # before the first device can come
+    await _start_broker(broker, settings.up)
     stack.push_async_callback(broker.stop)
     buckets = open_buckets(stack, settings.store, settings.buckets, engine, health)
 
     def changed(_: Change = ANY, /) -> None:
         ingest.mirror.refresh()
+        keyring.refresh()
         buckets.look()
 
     given = Resources(
@@ -155,7 +162,7 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     admits = partial(is_admin, door=app.extensions[DOOR], engine=engine) if settings.api.auth == "required" else None
     api = Draining(cast("ASGI3", app))
     gate = _gate(settings.api, api, realtime, MetricsPage(ingest.metrics, loopback=True, admits=admits))
-    return System(gate, api, ingest, broker, realtime, given.streams, buckets)
+    return System(gate, api, ingest, broker, realtime, given.streams, buckets, keyring)
 
 
 def _gate(settings: ApiSettings, api: ASGI3, realtime: Realtime, metrics: MetricsPage) -> Gate:
@@ -173,15 +180,19 @@ def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.sock
     return sockets
 
 
-async def _start_broker(ingest: Ingest, settings: AllSettings) -> EmbeddedBroker:
-    own = settings.up
-    is_telemetry = partial(is_device_topic, prefix=settings.ingest.device_prefix)
-    broker = EmbeddedBroker(ingest.intake, hosts=own.mqtt_hosts, port=own.mqtt_port, is_telemetry=is_telemetry)
+def _make_broker(ingest: Ingest, settings: AllSettings) -> EmbeddedBroker:
+    own, prefix = settings.up, settings.ingest.device_prefix
+    is_telemetry = partial(is_device_topic, prefix=prefix)
+    return EmbeddedBroker(
+        ingest.intake, hosts=own.mqtt_hosts, port=own.mqtt_port, is_telemetry=is_telemetry, prefix=prefix
+    )
+
+
+async def _start_broker(broker: EmbeddedBroker, own: UpSettings) -> None:
     try:
         await broker.start()
     except OSError as error:
         raise port_taken(error, own.mqtt_port, "--mqtt-port") from error
-    return broker
 
 
 async def _hold(broker: EmbeddedBroker) -> None:

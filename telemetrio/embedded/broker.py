@@ -19,6 +19,7 @@ from amqtt.session import Session
 
 from services.ingest.delivery import Delivery, Intake
 from telemetrio.embedded.connection import Connection
+from telemetrio.embedded.credentials import Credentials, Identity
 from telemetrio.embedded.exchange import Exchange
 from telemetrio.embedded.frames import BadFrame, Publish, is_topic
 from telemetrio.embedded.wires import READ_BYTES, Inlet, Outlet
@@ -30,6 +31,8 @@ END_WITHIN_S: Final = 1.0
 MAX_CONNECTIONS: Final = 10_000
 PROTOCOL_4: Final = b"\x00\x04MQTT\x04"
 CONNACK_BAD_VERSION: Final = b"\x20\x02\x00\x01"
+CONNACK_NOT_AUTHORIZED: Final = b"\x20\x02\x00\x05"
+IDENTITY: Final = "telemetrio.identity"
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +40,11 @@ log = logging.getLogger(__name__)
 class DeviceBroker(Exchange):
     """One broker on several sockets, whose device topics go to `intake` before anybody else sees them."""
 
-    def __init__(self, intake: Intake, is_telemetry: Callable[[str], bool]) -> None:
+    def __init__(self, intake: Intake, is_telemetry: Callable[[str], bool], credentials: Credentials) -> None:
         super().__init__(BrokerConfig(listeners={LISTENER: ListenerConfig(bind=None)}, plugins=dict(PLUGINS)))
         self.intake = intake
         self.is_telemetry = is_telemetry
+        self.credentials = credentials
         self.connections: dict[WriterAdapter, Connection] = {}
         self._sockets: Sequence[socket.socket] = ()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,11 +118,47 @@ class DeviceBroker(Exchange):
         connection = self.connections[writer]
         packet = await self._first_packet(connection)
         connect = await ConnectPacket.from_stream(BufferReader(packet))
+        identity = self._identify(connection, connect)
         if not connect.client_id_is_random:
             await self._take_over(connect.client_id or "", connection)
         _, session = await super()._initialize_client_session(BufferReader(packet), writer, remote_address, remote_port)
+        session.attributes[IDENTITY] = identity
         session.will_retain = connect.will_retain_flag  # amqtt keeps the old one when it resumes a session
         return connection, session
+
+    def _identify(self, connection: Connection, connect: ConnectPacket) -> Identity | None:
+        """Before anything is done for it: a stranger must not end, or go on with, what belongs to a device."""
+        try:
+            identity = self.credentials.identify(connect.username, (connect.password or "").encode())
+        except (PermissionError, ValueError) as error:
+            raise self._refusal(connection, str(error)) from error
+        kept, _ = self._sessions.get(connect.client_id or "", (None, None))
+        owner: Identity | None = kept.attributes.get(IDENTITY) if kept is not None else None
+        if owner is not None and (identity is None or identity.device_id != owner.device_id):
+            raise self._refusal(connection, "somebody else's client id")
+        return identity
+
+    def _refusal(self, connection: Connection, reason: str) -> AMQTTError:
+        self.counters.refused += 1
+        connection.outlet.write(CONNACK_NOT_AUTHORIZED)
+        return AMQTTError(f"refused: {reason}")
+
+    def admits(self, session: Session, message: Publish) -> bool:
+        if not self.credentials.may_speak(session.attributes.get(IDENTITY), message.topic):
+            # acknowledged and thrown away, a reading of a device that has yet to get its password would be lost
+            self.counters.refused += 1
+            raise BadFrame("speaks for a device without its credentials")
+        return super().admits(session, message)
+
+    def may_subscribe(self, session: Session, topic_filter: str) -> bool:
+        mine = self.credentials.may_hear(session.attributes.get(IDENTITY), topic_filter)
+        return mine and super().may_subscribe(session, topic_filter)
+
+    def cut_the_revoked(self) -> None:
+        for connection in list(self.connections.values()):
+            session = connection.session
+            if session is not None and not self.credentials.holds(session.attributes.get(IDENTITY)):
+                connection.abort()
 
     async def _first_packet(self, connection: Connection) -> bytes:
         try:
@@ -170,9 +210,15 @@ class DeviceBroker(Exchange):
         """Hand the last will to ingest first (amqtt broadcasts it past every check). Never held back: one a client."""
         payload, qos, retain = bytes(session.will_message or b""), session.will_qos or 0, bool(session.will_retain)
         will = Publish(session.will_topic or "", payload, qos, retain)
-        if not is_topic(will.topic) or will.qos > 2 or not self.admits(session, will):
+        if not is_topic(will.topic) or will.qos > 2 or not self._admits_will(session, will):
             return
         if self.is_telemetry(will.topic):
             self.intake.offer(Delivery([(will.topic, will.payload)], time.time_ns(), lambda _: self.distribute(will)))
         else:
             self.distribute(will)
+
+    def _admits_will(self, session: Session, will: Publish) -> bool:
+        try:
+            return self.admits(session, will)
+        except BadFrame:
+            return False  # its connection has ended already

@@ -8,6 +8,7 @@ from services.ingest.delivery import Intake
 from shared.listeners import listening_sockets
 from shared.topics import DEVICE_PREFIX, parse_device_topic
 from telemetrio.embedded.broker import DeviceBroker
+from telemetrio.embedded.credentials import Credentials
 from telemetrio.embedded.frames import Publish
 
 
@@ -42,12 +43,14 @@ class EmbeddedBroker:
         hosts: Sequence[str],
         port: int,
         is_telemetry: Callable[[str], bool] = is_device_topic,
+        prefix: str = DEVICE_PREFIX,
     ) -> None:
         self._intake = intake
         self._hosts = hosts
         self._port = port
         self._is_telemetry = is_telemetry
         self._broker: DeviceBroker | None = None
+        self.credentials = Credentials(prefix)
         self.ports: tuple[int, ...] = ()
 
     async def start(self) -> None:
@@ -57,7 +60,7 @@ class EmbeddedBroker:
             logging.getLogger(name).setLevel(logging.ERROR)
         sockets = listening_sockets(self._hosts, self._port)
         self.ports = tuple(each.getsockname()[1] for each in sockets)
-        self._broker = DeviceBroker(self._intake, self._is_telemetry)
+        self._broker = DeviceBroker(self._intake, self._is_telemetry, self.credentials)
         await self._broker.listen(sockets)
 
     async def stop(self) -> None:
@@ -70,6 +73,11 @@ class EmbeddedBroker:
         """A message of ingest itself, past every check: to subscribers, and never back to ingest."""
         if self._broker is not None:
             self._broker.distribute(Publish(topic, payload, qos, retain))
+
+    def cut_the_revoked(self) -> None:
+        """End the connections of those whose credential is not there any more."""
+        if self._broker is not None:
+            self._broker.cut_the_revoked()
 
     def stats(self) -> BrokerStats:
         broker = self._broker

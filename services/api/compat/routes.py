@@ -29,7 +29,7 @@ async def get_devices(caller: Caller) -> Response:
     given = resources()
     rows, known = await queries.all_devices(given.engine, caller.tenants)
     now_ns, offline_after_s = time.time_ns(), given.settings.offline_after_s
-    return reply([told(row, known, now_ns, offline_after_s) for row in rows])
+    return reply(told(rows, known, now_ns, offline_after_s))
 
 
 @routes.post("/api/devices")

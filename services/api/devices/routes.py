@@ -154,15 +154,8 @@ async def _one(caller: Caller, device_id: str) -> Mapping[str, Any]:
 
 def _told(found: queries.Found, clock: queries.Clock) -> list[dict[str, Any]]:
     rows, known = found
-    return [
-        {
-            **told(row, known, *clock),
-            "disabled": row.disabled,
-            "user_id": row.user_id,
-            "created_at": iso_ns(row.created_ns),
-        }
-        for row in rows
-    ]
+    more = ({"disabled": row.disabled, "user_id": row.user_id, "created_at": iso_ns(row.created_ns)} for row in rows)
+    return [{**device, **own} for device, own in zip(told(rows, known, *clock), more, strict=True)]
 
 
 def _clock() -> queries.Clock:

@@ -18,10 +18,10 @@ log = structlog.get_logger()
 
 
 class Kind(NamedTuple):
-    """What a list of devices tells of their profile."""
+    """What a list of devices tells of their profile; `units` is JSON already: {metric: unit}."""
 
     measurement: str
-    units: Mapping[str, str]
+    units: orjson.Fragment
 
 
 class Stored(NamedTuple):
@@ -137,8 +137,8 @@ def _kind(name: str, document: str) -> Kind:
 
 def _kind_of(profile: Profile) -> Kind:
     units = {name: metric.unit for name, metric in profile.metrics.items() if metric.unit}
-    return Kind(profile.measurement, units)
+    return Kind(profile.measurement, orjson.Fragment(orjson.dumps(units)))
 
 
-UNKNOWN: Final = Kind("", {})
+UNKNOWN: Final = Kind("", orjson.Fragment(b"{}"))
 BUILT_IN: Final[Mapping[str, Kind]] = {name: _kind_of(profile) for name, profile in PROFILES.items()}
