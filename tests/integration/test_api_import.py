@@ -98,6 +98,7 @@ async def test_ndjson_is_taken_as_the_api_shows_it_and_as_devices_send_it(api: A
         (b"\xff", "not_utf8"),
         (b'{"device_id":"d1","ts":1767268800,"t":[[[[[[[[[1]]]]]]]]]}', "too_deep"),
         ({"timestamp": NOON, "values": {"t": 1}}, "bad_device_id"),
+        ({"device_id": "a\x00b", "timestamp": NOON, "values": {"t": 1}}, "bad_device_id"),
         ({"device_id": "a b", "timestamp": NOON, "values": {"t": 1}}, "bad_device_id"),
         ({"device_id": "nobody", "timestamp": NOON, "values": {"t": 1}}, "unknown_device"),
         ({"device_id": "off", "timestamp": NOON, "values": {"t": 1}}, "device_disabled"),
@@ -255,6 +256,13 @@ async def test_without_a_worker_nothing_is_read(api: Api) -> None:
         await connection.execute(ingest_books.delete())
     answer = await send(api, "time,device_id,t\n")
     assert (answer.status, answer.json["code"]) == (503, "ingest_unavailable")
+
+
+async def test_a_block_may_be_full_of_devices(api: Api) -> None:
+    """More than a database takes as parameters of one question."""
+    rows = "".join(f"{NOON},n{number},1\n" for number in range(34_000))
+    answer = await send(api, "time,device_id,t\n" + rows)
+    assert answer.json["codes"] == {"unknown_device": 34_000}
 
 
 async def test_problems_are_counted_beyond_those_that_are_told(api: Api) -> None:

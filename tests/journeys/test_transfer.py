@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ KINDS = ("application/x-ndjson", "text/csv")
 @contextmanager
 def running(folder: Path, influx: Influxd | None) -> Iterator[System]:
     """A system on its own files, or on a database of its own."""
-    more = {} if influx is None else {"INFLUXDB_URL": influx.url, "INFLUXDB_BUCKET": folder.name}
+    more: dict[str, Any] = {} if influx is None else {"INFLUXDB_URL": influx.url, "INFLUXDB_BUCKET": folder.name}
     if influx is not None:
         influx.query(f"CREATE DATABASE {folder.name}")
     system = System(folder, **more)
