@@ -7,11 +7,12 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api import auth
 from services.api.auth import Caller
 from services.api.errors import Away
-from services.api.transfer import imports
+from services.api.transfer import imports, queries, routes
 from services.api.transfer.schemas import ImportReport
 from shared.commands import MAX_IMPORT_BYTES, MAX_IMPORTED, Import
 from shared.database.tables import device_measurements, ingest_books, profiles
@@ -98,6 +99,7 @@ async def test_ndjson_is_taken_as_the_api_shows_it_and_as_devices_send_it(api: A
         (b"\xff", "not_utf8"),
         (b'{"device_id":"d1","ts":1767268800,"t":[[[[[[[[[1]]]]]]]]]}', "too_deep"),
         ({"timestamp": NOON, "values": {"t": 1}}, "bad_device_id"),
+        ({"device_id": "a\x00b", "timestamp": NOON, "values": {"t": 1}}, "bad_device_id"),
         ({"device_id": "a b", "timestamp": NOON, "values": {"t": 1}}, "bad_device_id"),
         ({"device_id": "nobody", "timestamp": NOON, "values": {"t": 1}}, "unknown_device"),
         ({"device_id": "off", "timestamp": NOON, "values": {"t": 1}}, "device_disabled"),
@@ -249,12 +251,29 @@ async def test_with_ingest_away_it_says_how_far_it_came(api: Api, monkeypatch: p
     assert [each.values["t"] for each in imported(api)] == [0, 1, 3, 4, 5, 6, 7, 8, 9]
 
 
-async def test_without_a_worker_nothing_is_read(api: Api) -> None:
-    """503: none has been heard of."""
+async def test_a_worker_that_begins_is_waited_for(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A moment, then 503: none has been heard of."""
+    monkeypatch.setattr(routes, "_LOOK_EVERY_S", 0.01)
     async with api.engine.begin() as connection:
         await connection.execute(ingest_books.delete())
     answer = await send(api, "time,device_id,t\n")
     assert (answer.status, answer.json["code"]) == (503, "ingest_unavailable")
+    newest_source, asked = queries.newest_source, 0
+
+    async def later(engine: AsyncEngine) -> str | None:
+        nonlocal asked
+        asked += 1
+        return "ingest-1" if asked > 3 else await newest_source(engine)
+
+    monkeypatch.setattr(queries, "newest_source", later)
+    assert (await send(api, "time,device_id,t\n")).status == 200
+
+
+async def test_a_block_may_be_full_of_devices(api: Api) -> None:
+    """More than a database takes as parameters of one question."""
+    rows = "".join(f"{NOON},n{number},1\n" for number in range(34_000))
+    answer = await send(api, "time,device_id,t\n" + rows)
+    assert answer.json["codes"] == {"unknown_device": 34_000}
 
 
 async def test_problems_are_counted_beyond_those_that_are_told(api: Api) -> None:

@@ -138,5 +138,5 @@ async def test_whose_readings_a_transfer_may_move(cluster: Cluster, tmp_path: Pa
         assert await queries.metrics_seen(api.engine, [2], None) == {"x", "s"}
         assert await queries.metrics_seen(api.engine, None, ["b"]) == {"t"}
         assert await queries.profiles_used(api.engine, [2], None) == {"knee"}
-        found = await queries.importable(api.engine, [2], {"b", "mine", "nobody"})
+        found = await queries.importable(api.engine, [2], ["b", "mine", "nobody"])
         assert found == {"mine": Target("mine", 2, "knee", disabled=False, measurements=frozenset())}

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from services.api import streaming
+from services.api.errors import Away
 from services.api.resources import KEY, Resources
 from services.api.streaming import MAX_AT_ONCE, StreamedBody, Streams
 from shared.database.tables import ingest_books
@@ -173,8 +174,16 @@ async def test_a_stop_ends_exports_and_says_so(tmp_path: Path) -> None:
             each.close()
 
 
-async def test_an_import_is_read_as_fast_as_ingest_takes_it(tmp_path: Path) -> None:
+async def test_an_import_is_read_as_fast_as_ingest_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While ingest takes nothing, the sender's own socket fills up: nothing is kept here but a block."""
+    waited: list[int] = []
+    append = StreamedBody.append
+
+    def counted(body: StreamedBody, data: bytes) -> None:
+        append(body, data)
+        waited.append(len(body._data))
+
+    monkeypatch.setattr(StreamedBody, "append", counted)
     async with serving(tmp_path) as running:
         held = asyncio.Event()
         command = running.api.commander.command
@@ -183,25 +192,23 @@ async def test_an_import_is_read_as_fast_as_ingest_takes_it(tmp_path: Path) -> N
             await held.wait()
             await command(source, given)
 
-        object.__setattr__(running.api.commander, "command", slowly)
+        monkeypatch.setattr(running.api.commander, "command", slowly)
         reader, writer = await running.ask(IMPORT)
         row = orjson.dumps({"device_id": "d1", "ts": 1767268800, "text": "x" * 1000}) + b"\n"
-        block = b"%x\r\n%b\r\n" % (len(row) * 1000, row * 1000)
-        sent = 0
-        with pytest.raises(TimeoutError):  # noqa: PT012 - which of the writes it is depends on the system's buffers
-            while sent < 100:
-                writer.write(block)
-                async with asyncio.timeout(1):
-                    await writer.drain()
-                sent += 1
-        assert sent < 50  # megabytes
+        writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(row) * 9_000, row * 9_000))
+        looks: list[int] = []
+
+        def stands() -> bool:
+            looks.append(len(waited))
+            return len(looks) > 20 and looks[-20] == looks[-1] > 1
+
+        await running.until(stands)
         held.set()
-        await writer.drain()
-        writer.write(b"0\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
         assert b" 200 " in head
         told = orjson.loads(await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r")[0])))
-        assert told["accepted"] == (sent + 1) * 1000
+        assert told["accepted"] == 9_000
+        assert max(waited) < 512 * 1024  # of nine megabytes
         writer.close()
 
 
@@ -242,3 +249,27 @@ async def test_what_waits_of_a_body_is_bounded() -> None:
     waiting = asyncio.create_task(body.room())
     assert len(await anext(body)) == 300_000
     await asyncio.wait_for(waiting, DEADLINE_S)
+
+
+async def test_a_stream_that_is_stuck_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that reads nothing must not keep the process; after that nobody may begin."""
+    monkeypatch.setattr(streaming, "_MOMENT_S", 0.01)
+    streams = Streams()
+
+    async def stuck() -> None:
+        streams.join()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(stuck())
+    await eventually_async(_joined(streams), DEADLINE_S)
+    await asyncio.wait_for(streams.drain(), DEADLINE_S)
+    assert task.cancelled()
+    with pytest.raises(Away, match="about to end"):
+        streams.join()
+
+
+def _joined(streams: Streams) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        return len(streams) == 1
+
+    return look

@@ -17,16 +17,18 @@ from services.api.transfer.judging import Judge, Judgement, Problem, Target
 from services.api.transfer.records import TOO_LONG, Records
 from services.api.transfer.rows import BadHeader, Reader, Row, Unreadable
 from shared.commands import MAX_IMPORT_BYTES, MAX_IMPORTED, Import
+from shared.identifiers import is_device_id
 from shared.readings import Reading
 
 BLOCK: Final = 256 * 1024
 MAX_PROBLEMS: Final = 1_000
 _MAX_KNOWN: Final = 20_000
+_ASKED_AT_ONCE: Final = 5_000  # databases take so many parameters
 _ENVELOPE: Final = 256
 
 
 # which of these devices the caller may import to
-Finder = Callable[[set[str]], Awaitable[Mapping[str, Target]]]
+Finder = Callable[[Sequence[str]], Awaitable[Mapping[str, Target]]]
 
 
 class Receiver(Protocol):
@@ -130,15 +132,19 @@ class Importer:
             numbered = await asyncio.to_thread(self._read, block, last=last)
         except BadHeader as error:
             raise BadRequest(str(error), "bad_header") from error
-        unknown = {each.row.device_id for each in numbered if each.row} - self._judge.devices.keys()
-        if unknown:
-            if len(self._judge.devices) > _MAX_KNOWN:
-                self._judge.devices.clear()
-                unknown = {each.row.device_id for each in numbered if each.row}
-            found = await find(unknown)
-            self._judge.devices.update({device_id: found.get(device_id) for device_id in unknown})
+        await self._learn({each.row.device_id for each in numbered if each.row is not None}, find)
         for number, judgement, size in await asyncio.to_thread(self._judged, numbered):
             await self._put(number, judgement, size)
+
+    async def _learn(self, device_ids: set[str], find: Finder) -> None:
+        """Whose they are. What no device can be called isn't asked for: it may be anything."""
+        known = self._judge.devices
+        if len(known) > _MAX_KNOWN:
+            known.clear()
+        asked = sorted(filter(is_device_id, device_ids - known.keys()))
+        for begin in range(0, len(asked), _ASKED_AT_ONCE):
+            known.update(await find(asked[begin : begin + _ASKED_AT_ONCE]))
+        known.update(dict.fromkeys(device_ids - known.keys()))
 
     def _read(self, block: bytes, *, last: bool) -> list[Numbered]:
         found: list[Numbered] = []

@@ -1,6 +1,6 @@
 """Whose devices are whose, for a transfer. Every statement that a caller causes names the tenants."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, true, union
@@ -46,15 +46,15 @@ async def profile_rows(engine: AsyncEngine) -> list[tuple[str, Any]]:
         return await known_profiles(connection)
 
 
-async def importable(engine: AsyncEngine, tenants: Sequence[int] | None, wanted: Collection[str]) -> dict[str, Target]:
+async def importable(engine: AsyncEngine, tenants: Sequence[int] | None, wanted: Sequence[str]) -> dict[str, Target]:
     """Those of these devices that are the tenants'."""
     columns = (devices.c.device_id, devices.c.user_id, devices.c.profile, devices.c.disabled)
     used = select(device_measurements.c.device_id, device_measurements.c.user_id, device_measurements.c.measurement)
     async with engine.connect() as connection:
-        rows = (await connection.execute(select(*columns).where(_chosen(devices, tenants, list(wanted))))).all()
+        rows = (await connection.execute(select(*columns).where(_chosen(devices, tenants, wanted)))).all()
         places: dict[tuple[str, int], set[str]] = {}
         for device_id, user_id, measurement in await connection.execute(
-            used.where(_chosen(device_measurements, tenants, list(wanted)))
+            used.where(_chosen(device_measurements, tenants, wanted))
         ):
             places.setdefault((device_id, user_id), set()).add(measurement)
     return {row[0]: Target(*row, frozenset(places.get((row[0], row[1]), ()))) for row in rows}

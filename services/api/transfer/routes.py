@@ -39,6 +39,8 @@ IMPORT_PATH: Final = "/api/v1/readings/import"
 _EVERY: Final = ["*"]
 _CSV: Final = "text/csv"
 _NDJSON: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+_LOOKS: Final = 8
+_LOOK_EVERY_S: Final = 0.5
 _STOPPING: Final = "The server is about to end"
 
 
@@ -129,9 +131,7 @@ async def import_readings(caller: Caller) -> Response:
     records, reader = _reader()
     given = resources()
     given.streams.join()
-    source = await queries.newest_source(given.engine)
-    if source is None:
-        raise Away("No ingest worker has been heard of yet", "ingest_unavailable")
+    source = await _worker(given)
     max_ahead_ns = int(given.settings.max_ahead_s * 1e9)
     judge = Judge(await queries.profile_rows(given.engine), time.time_ns(), max_ahead_ns)
     importer = Importer(records, reader, judge, partial(given.commander.command, source), asked.from_row)
@@ -140,6 +140,16 @@ async def import_readings(caller: Caller) -> Response:
     account = importer.account
     log.info("imported", user_id=caller.user_id, rows=account.rows, accepted=account.accepted)
     return reply(account.told)
+
+
+async def _worker(given: Resources) -> str:
+    """The one that was heard of last; one that has just begun shows its books within a second or two."""
+    for _ in range(_LOOKS):
+        source = await queries.newest_source(given.engine)
+        if source is not None:
+            return source
+        await asyncio.sleep(_LOOK_EVERY_S)
+    raise Away("No ingest worker has been heard of yet", "ingest_unavailable")
 
 
 def _reader() -> tuple[Records, Reader]:
