@@ -19,7 +19,8 @@ from shared.timeseries.store import Denied, Missing, Unavailable
 _LONGEST_WAIT_S: Final = 300.0
 _REASON_LENGTH: Final = 1024
 _PLAIN: Final = {"Content-Type": "text/plain; charset=utf-8"}
-_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
+# not compressed: for a page of readings that would take InfluxDB as long as the answer itself
+_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept-Encoding": "identity"}
 _WRITE_V1: Final = "/write"
 _WRITE_V2: Final = "/api/v2/write"
 # `v2.7.12`, `1.6.7~rc0`, `3.0.1`
@@ -83,7 +84,7 @@ class InfluxHttp:
         where = {"bucket": bucket, "org": self._target.org} if path == _WRITE_V2 else {"db": bucket}
         where["precision"] = "ns"
         try:
-            answer, _ = await self._call("POST", path, where, header_params={**_PLAIN}, body=body)
+            answer = _answer(await self._send("POST", path, where, header_params={**_PLAIN}, body=body))
         except Unavailable:
             self._write_path = None  # perhaps another server will stand there
             raise
@@ -107,17 +108,13 @@ class InfluxHttp:
         form = {"q": statement.text, "epoch": "ns", "params": orjson.dumps(statement.params).decode()}
         where = {"db": bucket}
         fields = list({**where, **form}.items())
-        answer, data = await self._call("POST", "/query", where, header_params={**_FORM}, post_params=fields)
-        if answer.status != 200:
-            raise outage(answer)
+        response = await self._send("POST", "/query", where, header_params={**_FORM}, post_params=fields)
+        if response.status != 200:
+            raise outage(_answer(response))
         try:
-            return orjson.loads(data)
+            return orjson.loads(response.body)
         except orjson.JSONDecodeError as error:
             raise Unavailable("something else than InfluxDB answers at its URL: no JSON") from error
-
-    async def _call(self, method: str, path: str, query: dict[str, str], **given: Any) -> tuple[Answer, bytes]:
-        response = await self._send(method, path, query, **given)
-        return _answer(response), response.body
 
     async def _send(self, method: str, path: str, query: dict[str, str], **given: Any) -> "_Response":
         """One request, its answer read to the end; raises Unavailable when there is none."""
