@@ -69,6 +69,10 @@ def outage(answer: Answer) -> Unavailable:
     return Unavailable(said, answer.retry_after_s)
 
 
+class Speechless(Unavailable):
+    """InfluxDB 1.x has come to a number that JSON has no word for, like 2e308, and answers 200 with a complaint."""
+
+
 class InfluxHttp:
     """Requests to one server, whichever bucket they are about. The client is made on the loop that first uses it."""
 
@@ -114,6 +118,8 @@ class InfluxHttp:
         try:
             return orjson.loads(response.body)
         except orjson.JSONDecodeError as error:
+            if b"json: unsupported value" in response.body:
+                raise Speechless(f"InfluxDB answers 200 and {reason_of(response.body)}") from error
             raise Unavailable("something else than InfluxDB answers at its URL: no JSON") from error
 
     async def _send(self, method: str, path: str, query: dict[str, str], **given: Any) -> "_Response":
