@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from shared.readings import ReadingBatch
 from shared.timeseries import influxql, windowql
 from shared.timeseries.body import body_of
-from shared.timeseries.influxhttp import Answer, InfluxHttp, Target, outage
+from shared.timeseries.calendar import Run
+from shared.timeseries.influxhttp import Answer, InfluxHttp, Speechless, Target, outage
 from shared.timeseries.lineprotocol import PROBE, lines_of
 from shared.timeseries.refusals import Search, refuses
 from shared.timeseries.store import (
@@ -79,14 +81,24 @@ class InfluxStore:
             return []
         measurements = influxql.read_measurements(await self._ask(windowql.ask_measurements(query)))
         answers = [
-            (run, await self._ask(windowql.ask_windows(query, run, name)))
-            for name in measurements
-            for run in query.runs
+            answer for name in measurements for run in query.runs for answer in await self._windows(query, run, name)
         ]
         try:
             return windowql.read_windows(query, answers)
         except influxql.BadAnswer as error:
             raise Unavailable(f"InfluxDB: {error}") from error
+
+    async def _windows(self, query: WindowQuery, run: Run, measurement: str) -> list[windowql.Answer]:
+        """One answer; several where one device's values add up to more than a float can say: the others keep theirs."""
+        try:
+            return [windowql.Answer(query, run, await self._ask(windowql.ask_windows(query, run, measurement)))]
+        except Speechless:
+            half = len(query.device_ids) // 2
+            if half:
+                parts = [replace(query, device_ids=part) for part in (query.device_ids[:half], query.device_ids[half:])]
+                return [answer for part in parts for answer in await self._windows(part, run, measurement)]
+            plain = windowql.without_sums(query)
+            return [windowql.Answer(plain, run, await self._ask(windowql.ask_windows(plain, run, measurement)))]
 
     async def late(self, query: LateQuery) -> Sequence[LateRange]:
         if influxql.is_empty_late(query):

@@ -19,7 +19,8 @@ from shared.timeseries.store import Denied, Missing, Unavailable
 _LONGEST_WAIT_S: Final = 300.0
 _REASON_LENGTH: Final = 1024
 _PLAIN: Final = {"Content-Type": "text/plain; charset=utf-8"}
-_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
+# not compressed: for a page of readings that would take InfluxDB as long as the answer itself
+_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept-Encoding": "identity"}
 _WRITE_V1: Final = "/write"
 _WRITE_V2: Final = "/api/v2/write"
 # `v2.7.12`, `1.6.7~rc0`, `3.0.1`
@@ -68,6 +69,10 @@ def outage(answer: Answer) -> Unavailable:
     return Unavailable(said, answer.retry_after_s)
 
 
+class Speechless(Unavailable):
+    """InfluxDB 1.x has come to a number that JSON has no word for, like 2e308, and answers 200 with a complaint."""
+
+
 class InfluxHttp:
     """Requests to one server, whichever bucket they are about. The client is made on the loop that first uses it."""
 
@@ -83,7 +88,7 @@ class InfluxHttp:
         where = {"bucket": bucket, "org": self._target.org} if path == _WRITE_V2 else {"db": bucket}
         where["precision"] = "ns"
         try:
-            answer, _ = await self._call("POST", path, where, header_params={**_PLAIN}, body=body)
+            answer = _answer(await self._send("POST", path, where, header_params={**_PLAIN}, body=body))
         except Unavailable:
             self._write_path = None  # perhaps another server will stand there
             raise
@@ -120,17 +125,15 @@ class InfluxHttp:
         form = {"q": statement.text, "epoch": "ns", "params": orjson.dumps(statement.params).decode()}
         where = {"db": bucket}
         fields = list({**where, **form}.items())
-        answer, data = await self._call("POST", "/query", where, header_params={**_FORM}, post_params=fields)
-        if answer.status != 200:
-            raise outage(answer)
+        response = await self._send("POST", "/query", where, header_params={**_FORM}, post_params=fields)
+        if response.status != 200:
+            raise outage(_answer(response))
         try:
-            return orjson.loads(data)
+            return orjson.loads(response.body)
         except orjson.JSONDecodeError as error:
+            if b"json: unsupported value" in response.body:
+                raise Speechless(f"InfluxDB answers 200 and {reason_of(response.body)}") from error
             raise Unavailable("something else than InfluxDB answers at its URL: no JSON") from error
-
-    async def _call(self, method: str, path: str, query: dict[str, str], **given: Any) -> tuple[Answer, bytes]:
-        response = await self._send(method, path, query, **given)
-        return _answer(response), response.body
 
     async def _send(self, method: str, path: str, query: dict[str, str], **given: Any) -> "_Response":
         """One request, its answer read to the end; raises Unavailable when there is none."""

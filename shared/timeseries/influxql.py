@@ -6,10 +6,14 @@ a tenant's data. What comes from outside is bound or quoted, numbers are written
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import repeat
+from operator import itemgetter
+from types import NoneType
 from typing import Any, Final, NamedTuple
 
 from shared.identifiers import OWN_MEASUREMENTS, RESERVED_METRICS
-from shared.readings import Reading, Value
+from shared.readings import Reading, Value, Values
 from shared.timeseries.lineprotocol import (
     BOOLEAN_SUFFIX,
     LATE_MEASUREMENT,
@@ -196,26 +200,27 @@ def read_page(query: RawQuery, series: Iterable[Series]) -> RawPage:
     return RawPage(found[: query.limit], more=len(found) > query.limit)
 
 
-def place(reading: Reading) -> tuple[int, str, int]:
-    """What pages are sorted by."""
-    return reading.ts_ns, reading.measurement, reading.user_id
+# what pages are sorted by: (ts_ns, measurement, user_id)
+place: Final = itemgetter(3, 2, 1)
+_reading: Final = partial(tuple.__new__, Reading)
 
 
 def _readings(device_id: str, series: Iterable[Series]) -> Iterator[Reading]:
+    """Column by column, and without a line of Python per row where all of them are full, as nearly all are."""
     for each in series:
         owner = each["tags"]["user_id"]
-        if not owner.isdecimal():  # somebody else's points, without an owner
+        if not owner.isdecimal() or not each["values"]:  # somebody else's points, without an owner
             continue
-        measurement, columns = each["name"], each["columns"][1:]
-        kinds = [_metric(column) for column in columns]
-        for ts_ns, *row in each["values"]:
-            values = {
-                name: _value(value, boolean=boolean)
-                for (name, boolean), value in zip(kinds, row, strict=True)
-                if value is not None and name
-            }
-            if values:
-                yield Reading(device_id, int(owner), measurement, int(ts_ns), values)
+        times, *columns = zip(*each["values"], strict=True)
+        kinds = zip(map(_metric, each["columns"][1:]), columns, strict=True)
+        known = [(name, _values(column, boolean=boolean)) for (name, boolean), column in kinds if name]
+        names, rows = [name for name, _ in known], zip(*(column for _, column in known), strict=True)
+        named = map(zip, repeat(names), rows)
+        values: Iterable[Values] = map(dict, named)
+        if any(None in column for _, column in known):
+            values = ({name: value for name, value in row if value is not None} for row in named)
+        whole = zip(repeat(device_id), repeat(int(owner)), repeat(each["name"]), map(int, times), values, strict=False)
+        yield from (reading for reading in map(_reading, whole) if reading[4])
 
 
 def _metric(column: str) -> tuple[str, bool]:
@@ -225,8 +230,14 @@ def _metric(column: str) -> tuple[str, bool]:
     return column.removesuffix(STRING_SUFFIX).removesuffix(BOOLEAN_SUFFIX), column.endswith(BOOLEAN_SUFFIX)
 
 
-def _value(value: Any, *, boolean: bool) -> Value:
+def _values(column: Sequence[Any], *, boolean: bool) -> Sequence[Any]:
     """JSON has one kind of number, and `5` for the float 5.0."""
+    if set(map(type, column)) <= {float, NoneType}:
+        return column
+    return [value if value is None else _value(value, boolean=boolean) for value in column]
+
+
+def _value(value: Any, *, boolean: bool) -> Value:
     if boolean:
         return bool(value)
     return value if isinstance(value, bool | str) else float(value)

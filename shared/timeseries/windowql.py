@@ -6,7 +6,8 @@ says exactly what the calendar says: InfluxQL's own `tz()` knows neither months 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 from shared.readings import Value
 from shared.timeseries.calendar import Run
@@ -30,10 +31,20 @@ _CALLS: Final[Mapping[Aggregate, str]] = {
 OF_ANY_KIND: Final[frozenset[Aggregate]] = frozenset({"count", "first", "last"})
 _plain: Final = re.compile(r"[A-Za-z0-9_:-]").match
 
+# in which a value is added to another
+_SUMS: Final[frozenset[Aggregate]] = frozenset({"mean", "sum", "median", "stddev"})
 _IS_DEVICE: Final = '"device_id"::tag = $%s'
 
 # field, metric, kind, and the aggregates asked of it
 _Column = tuple[str, str, Kind, Sequence[Aggregate]]
+
+
+class Answer(NamedTuple):
+    """What was asked in the end, of which run, and the series that came back."""
+
+    asked: WindowQuery
+    run: Run
+    series: Sequence[Series]
 
 
 def is_empty(query: WindowQuery) -> bool:
@@ -67,29 +78,34 @@ def ask_windows(query: WindowQuery, run: Run, measurement: str) -> Statement:
     return Statement(text, params)
 
 
-def read_windows(query: WindowQuery, answers: Iterable[tuple[Run, Sequence[Series]]]) -> list[WindowSeries]:
+def without_sums(query: WindowQuery) -> WindowQuery:
+    """What can be told of values, however large they are."""
+    return replace(query, aggregates=[each for each in query.aggregates if each not in _SUMS])
+
+
+def read_windows(query: WindowQuery, answers: Iterable[Answer]) -> list[WindowSeries]:
     """The series of all answers, joined over the runs; raises BadAnswer."""
     found: dict[tuple[str, int, str, str, Kind], list[WindowRow]] = {}
     try:
-        for run, series in answers:
-            for each in series:
-                _read(query, run, each, found)
+        for answer in answers:
+            for each in answer.series:
+                _read(query.aggregates, answer, each, found)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise BadAnswer(f"a series that can't be read: {error!r}") from error
     return [WindowSeries(*key, found[key]) for key in sorted(found)]
 
 
-def _read(query: WindowQuery, run: Run, series: Series, found: dict[Any, list[WindowRow]]) -> None:
+def _read(told: Sequence[Aggregate], answer: Answer, series: Series, found: dict[Any, list[WindowRow]]) -> None:
     owner = series["tags"]["user_id"]
     if not owner.isdecimal():  # somebody else's points, without an owner
         return
     key = series["tags"]["device_id"], int(owner), series["name"]
     at = 1
-    for _, metric, kind, aggregates in _columns(query):
-        places = [(each, 1 + aggregates.index(each) if each in aggregates else 0) for each in query.aggregates]
+    for _, metric, kind, aggregates in _columns(answer.asked):
+        places = [(each, 1 + aggregates.index(each) if each in aggregates else 0) for each in told]
         rows = [
             WindowRow(
-                run.start_ns if run.number == 1 else int(row[0]),
+                answer.run.start_ns if answer.run.number == 1 else int(row[0]),
                 int(row[at]),
                 tuple(_told(row[at + place], each, kind) if place else None for each, place in places),
             )

@@ -251,6 +251,18 @@ async def test_a_small_spread_far_from_zero_is_seen(store: TimeSeriesStore) -> N
     assert [row.values for row in series.rows] == [(pytest.approx(1.0, rel=1e-9), 1e9 + 1), (None, 1.0)]
 
 
+async def test_values_too_large_to_add_up_cost_nobody_else(store: TimeSeriesStore) -> None:
+    """1.7e308, which some firmware sends for no value: no mean, but its extremes, and everything of other devices."""
+    await write(store, [reading(NEW_YEAR + place, "d2", a=1.7e308) for place in range(2)])
+    await write(store, [reading(NEW_YEAR + place, name, a=float(place)) for place in range(2) for name in ("d1", "d3")])
+    found = await store.windows(query(device_ids=["d1", "d2", "d3"], aggregates=["max", "mean", "count"]))
+    assert [(series.device_id, series.rows[0].values) for series in found] == [
+        ("d1", (1.0, 0.5, 2)),
+        ("d2", (1.7e308, None, 2)),
+        ("d3", (1.0, 0.5, 2)),
+    ]
+
+
 async def test_words_are_counted_and_not_averaged(store: TimeSeriesStore) -> None:
     """Strings and booleans have a count, a first and a last one; numbers of that name are a series of their own."""
     sent: list[Value] = ["on", "off", True, False, 2.0, 4.0]

@@ -10,6 +10,8 @@ from services.api.transfer import queries
 from services.api.transfer.judging import Target
 from shared.database.migrations.upgrade import downgrade, upgrade
 from shared.database.tables import dead_letters, device_measurements, device_status, ingest_books, latest
+from shared.readings import Reading
+from tests.fakes.batches import write
 from tests.integration.api_rig import NOON_NS, Api, opened
 from tests.peers.postgres import Cluster
 
@@ -27,6 +29,13 @@ async def test_the_api_on_postgresql(cluster: Cluster, tmp_path: Path) -> None:
         await api.fill(latest, {**seen, "measurement": "m", "seen_ns": NOON_NS, "values": values})
         device = (await api.get("/api/devices")).json[0]
         assert (device["values"], device["claimed"], device["status"]) == (values, True, "offline")
+        newest = (await api.get("/api/v1/readings/latest?devices=*")).json["data"]
+        assert [(one["device_id"], one["values"]) for one in newest] == [("d1", values)]
+        await write(api.store, [Reading("d1", 1, "m", NOON_NS, {"a": 1.0})])
+        for wanted in ("*", ["d1", "d2"]):
+            asked = {"devices": wanted, "metrics": ["a"], "start": 0, "end": "now", "aggregates": ["sum"]}
+            found = (await api.post("/api/v1/readings/query", asked)).json
+            assert [series["rows"][0][1] for series in found["series"]] == [1.0]
 
         payload = b"\xff\x00ok"
         letter = {"source": "s", "epoch": "e", "letter": 1, "user_id": 1, "device_id": "d1", "kind": "message"}

@@ -12,7 +12,7 @@ from shared.timeseries.calendar import Run
 from shared.timeseries.fields import fields_of
 from shared.timeseries.influxql import BadAnswer
 from shared.timeseries.store import WindowQuery, WindowRow, WindowSeries
-from shared.timeseries.windowql import ask_measurements, ask_windows, is_empty, read_windows
+from shared.timeseries.windowql import Answer, ask_measurements, ask_windows, is_empty, read_windows, without_sums
 
 SECOND = 10**9
 RUN = Run(30 * SECOND, 20 * SECOND, 3)
@@ -55,14 +55,17 @@ def test_no_name_ends_the_expression(names: list[str]) -> None:
 
 def test_rows_of_several_runs_are_one_series() -> None:
     """In order; a lone window is named by its run, because InfluxQL names it by the range."""
-    answers = [(RUN, [series([30 * SECOND, 2, 5, None, None])]), (Run(90, 10, 1), [series([0, 1, 4.5, None, None])])]
+    answers = [
+        Answer(QUERY, RUN, [series([30 * SECOND, 2, 5, None, None])]),
+        Answer(QUERY, Run(90, 10, 1), [series([0, 1, 4.5, None, None])]),
+    ]
     rows = [WindowRow(30 * SECOND, 2, (5.0,)), WindowRow(90, 1, (4.5,))]
     assert read_windows(QUERY, answers) == [WindowSeries("d1", 1, "m", "a", "number", rows)]
 
 
 def test_points_without_an_owner_are_somebody_elses() -> None:
     """As in raw: what was not written by ingest is not shown."""
-    assert read_windows(QUERY, [(RUN, [series([0, 2, 5.0, 0, 0], owner="")])]) == []
+    assert read_windows(QUERY, [Answer(QUERY, RUN, [series([0, 2, 5.0, 0, 0], owner="")])]) == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,15 @@ def test_points_without_an_owner_are_somebody_elses() -> None:
 def test_what_influxdb_does_not_answer_is_said(bad: dict[str, Any]) -> None:
     """No traceback: a bad answer is an outage."""
     with pytest.raises(BadAnswer):
-        read_windows(QUERY, [(RUN, [bad])])
+        read_windows(QUERY, [Answer(QUERY, RUN, [bad])])
+
+
+def test_what_was_not_asked_in_the_end_is_none() -> None:
+    """Of values too large to add up the other aggregates are told, in the places at which they were asked for."""
+    asked = replace(QUERY, aggregates=["mean", "max", "sum", "last"])
+    answer = Answer(without_sums(asked), RUN, [series([30 * SECOND, 2, 5, 6.0, None, None, None, None])])
+    (found,) = read_windows(asked, [answer])
+    assert found.rows == [WindowRow(30 * SECOND, 2, (None, 5.0, None, 6.0))]
 
 
 def test_nobody_is_asked_for_nothing() -> None:

@@ -17,7 +17,6 @@ from services.api.readings.questions import ReadingsQuestion, SeriesPage
 from services.api.readings.schemas import Epoch, Latest, LatestQuery, ReadingsPage, ReadingsQuery
 from services.api.resources import resources
 from shared.identifiers import is_device_id
-from shared.readings import Reading
 from shared.timeseries.store import RawPage, RawQuery
 
 routes = Blueprint("readings", __name__)
@@ -80,7 +79,9 @@ async def query_readings(caller: Caller) -> Response:
 def _latest(row: Sequence[Any], metrics: Sequence[str] | None, told: Teller) -> dict[str, Any] | None:
     device_id, measurement, ts_ns, newest = row
     values = {name: value for name, value in (newest or {}).items() if metrics is None or name in metrics}
-    return _reading(Reading(device_id, 0, measurement, ts_ns, values), told) if values else None
+    if not values:
+        return None
+    return {"device_id": device_id, "timestamp": told(ts_ns), "measurement": measurement, "values": values}
 
 
 def _raw_query(caller: Caller, device_id: str, asked: ReadingsQuery) -> RawQuery:
@@ -112,9 +113,7 @@ def _next(page: RawPage, asked: RawQuery) -> str | None:
 
 def _readings(page: RawPage, epoch: Epoch | None) -> list[dict[str, Any]]:
     told = teller(epoch)
-    return [_reading(reading, told) for reading in page.readings]
-
-
-def _reading(reading: Reading, told: Teller) -> dict[str, Any]:
-    device_id, _, measurement, ts_ns, values = reading
-    return {"device_id": device_id, "timestamp": told(ts_ns), "measurement": measurement, "values": values}
+    return [
+        {"device_id": device_id, "timestamp": told(ts_ns), "measurement": measurement, "values": values}
+        for device_id, _, measurement, ts_ns, values in page.readings
+    ]
