@@ -30,7 +30,7 @@ async def caller_by(headers: Headers, door: Door, engine: AsyncEngine) -> Caller
     try:
         session = read_access(door.secret, shown, door.now_s)
     except BadToken as error:
-        log.info("token_refused", reason=str(error))
+        log.debug("token_refused", reason=str(error))
         message = "This token is not valid (any more): POST /api/v1/auth/refresh, or log in again"
         raise Unauthorized(message, "invalid_token") from error
     user = await queries.session_holder(engine, session, door.now_ns())
