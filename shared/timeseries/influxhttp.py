@@ -114,9 +114,9 @@ class InfluxHttp:
 
     async def manage(self, method: str, path: str, query: dict[str, str], body: Any = None) -> tuple[Answer, Any]:
         """A request of 2.x about buckets or organizations, and the JSON of its answer; raises Unavailable."""
-        answer, data = await self._call(method, path, query, **({} if body is None else {"body": body}))
+        response = await self._send(method, path, query, **({} if body is None else {"body": body}))
         try:
-            return answer, orjson.loads(data)
+            return _answer(response), orjson.loads(response.body)
         except orjson.JSONDecodeError as error:
             raise Unavailable("something else than InfluxDB answers at its URL: no JSON") from error
 
