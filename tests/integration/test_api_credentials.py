@@ -10,6 +10,7 @@ from services.api import auth
 from services.api.auth import Caller
 from services.api.credentials.queries import MAX_CREDENTIALS
 from services.api.credentials.schemas import Credentials, MadeCredential
+from shared.database.credentials import known_credentials
 from shared.passwords import password_matches
 from tests.integration.api_rig import Api, opened
 from tests.peers.mosquitto import Mosquitto
@@ -98,3 +99,16 @@ async def test_mosquitto_takes_what_is_kept(api: Api, tmp_path: Path) -> None:
             client.send(connect("c", username="d1", password=presented))
             assert (await client.receive()).body[1] == code
             await Client.cut_all()
+
+
+async def test_a_broker_is_told_of_hashes_alone(api: Api) -> None:
+    """What a broker keeps a copy of lets nobody in, and a revoked one is not among it."""
+    await api.add_devices("d9")
+    made = [(await api.post("/api/v1/devices/d9/credentials", {"name": name})).json for name in "ab"]
+    async with api.engine.connect() as connection:
+        known = await known_credentials(connection)
+    assert [device_id for device_id, _, _ in known] == ["d9", "d9"]
+    assert not {one["password"] for one in made} & {hashed for _, _, hashed in known}
+    assert (await api.ask("DELETE", f"/api/v1/devices/d9/credentials/{made[0]['name']}")).status == 204
+    async with api.engine.connect() as connection:
+        assert len(await known_credentials(connection)) == 1
