@@ -1,6 +1,7 @@
 """The api's line to the broker: commands to ingest workers, and word of every change to whoever keeps a copy."""
 
 import asyncio
+import math
 import secrets
 from collections import deque
 from typing import Any, Final
@@ -32,7 +33,9 @@ class _Line(Client):
 
     async def deliver(self, topic: str, payload: bytes) -> int:
         """At QoS 1; the reason code. One at a time."""
-        await self.publish(topic, payload, qos=1)
+        # its own timeout is asyncio.wait_for, which until Python 3.12 swallows a cancellation that comes with the answer
+        async with asyncio.timeout(_SEND_S):
+            await self.publish(topic, payload, qos=1, timeout=math.inf)
         return self._reason
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
