@@ -1,7 +1,6 @@
 """The api's line to the broker: commands to ingest workers, and word of every change to whoever keeps a copy."""
 
 import asyncio
-import math
 import secrets
 from collections import deque
 from typing import Any, Final
@@ -10,7 +9,7 @@ import structlog
 from aiomqtt import Client, MqttError
 
 from services.api.errors import Away
-from shared.broker import Backoff, BrokerSettings, aiomqtt_arguments
+from shared.broker import Backoff, BrokerSettings, aiomqtt_arguments, publish
 from shared.changes import ANY, Change
 from shared.commands import Command
 from shared.health import Health
@@ -33,9 +32,7 @@ class _Line(Client):
 
     async def deliver(self, topic: str, payload: bytes) -> int:
         """At QoS 1; the reason code. One at a time."""
-        # its own timeout is asyncio.wait_for, which until Python 3.12 swallows a cancellation that comes with the answer
-        async with asyncio.timeout(_SEND_S):
-            await self.publish(topic, payload, qos=1, timeout=math.inf)
+        await publish(self, topic, payload, 1, _SEND_S)
         return self._reason
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
