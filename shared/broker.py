@@ -1,11 +1,13 @@
 """Where the broker is and who we are to it: one setting, turned into what each MQTT client wants to be told."""
 
+import asyncio
+import math
 import random
 import ssl
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from aiomqtt import ProtocolVersion
+from aiomqtt import Client, ProtocolVersion
 from pydantic import Field, FilePath, field_validator
 
 from shared.settings import ServiceSettings
@@ -90,6 +92,16 @@ def aiomqtt_arguments(settings: BrokerSettings, client_id: str) -> dict[str, Any
         "protocol": ProtocolVersion.V5,
         "tls_context": tls_context(settings),
     }
+
+
+async def publish(client: Client, topic: str, payload: bytes, qos: int, within_s: float) -> None:
+    """Return when it is sent, at QoS 1 acknowledged; raises MqttError, or TimeoutError.
+
+    aiomqtt's own timeout is asyncio.wait_for, which until Python 3.12 swallows a cancellation that comes together with
+    the answer: a part that publishes a lot would go on for ever after it was asked to stop.
+    """
+    async with asyncio.timeout(within_s):
+        await client.publish(topic, payload, qos, timeout=math.inf)
 
 
 class Backoff:

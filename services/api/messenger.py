@@ -9,7 +9,7 @@ import structlog
 from aiomqtt import Client, MqttError
 
 from services.api.errors import Away
-from shared.broker import Backoff, BrokerSettings, aiomqtt_arguments
+from shared.broker import Backoff, BrokerSettings, aiomqtt_arguments, publish
 from shared.changes import ANY, Change
 from shared.commands import AnyCommand
 from shared.health import Health
@@ -32,7 +32,7 @@ class _Line(Client):
 
     async def deliver(self, topic: str, payload: bytes) -> int:
         """At QoS 1; the reason code. One at a time."""
-        await self.publish(topic, payload, qos=1)
+        await publish(self, topic, payload, 1, _SEND_S)
         return self._reason
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from aiomqtt import Client, MqttError
 
 from services.ingest.stages import counted, in_steps
-from shared.broker import Backoff, BrokerSettings, aiomqtt_arguments
+from shared.broker import Backoff, BrokerSettings, aiomqtt_arguments, publish
 from shared.health import Health
 from shared.readings import ReadingBatch, encode_announcement
 from shared.topics import live_topic
@@ -75,7 +75,7 @@ class LiveAnnouncer:
                 self.sent += 1
 
     async def _publish(self, client: Client, batch: ReadingBatch) -> None:
-        await client.publish(live_topic(self._source), encode_announcement(batch, batch.body), qos=0)
+        await publish(client, live_topic(self._source), encode_announcement(batch, batch.body), 0, _SEND_S)
 
     def _next(self) -> ReadingBatch | None:
         self._arrived.clear()

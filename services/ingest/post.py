@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 from aiomqtt import Client, MqttError
 
-from shared.broker import Backoff, BrokerSettings, aiomqtt_arguments
+from shared.broker import Backoff, BrokerSettings, aiomqtt_arguments, publish
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ async def deliver_over_network(post: Post, broker: BrokerSettings, client_id: st
                 backoff.reset()
 
                 async def send(topic: str, payload: bytes, client: Client = client) -> None:
-                    await client.publish(topic, payload, qos=0)
+                    await publish(client, topic, payload, 0, _SEND_S)
 
                 await post.deliver(send)
         except (MqttError, OSError) as error:

@@ -158,3 +158,20 @@ async def test_a_broker_that_restarts_hears_again(mosquitto: Mosquitto) -> None:
 async def _some(heard: AsyncIterator[ReadingBatch], count: int) -> AsyncIterator[ReadingBatch]:
     for _ in range(count):
         yield await anext(heard)
+
+
+async def test_a_stop_in_the_middle_of_announcing_is_heeded(mosquitto: Mosquitto) -> None:
+    """Cancelled at the moment in which a batch has gone out it ends, and does not go on for ever."""
+    for cancelled_after in range(20):
+        live = Live(mosquitto.url)
+        for seq in range(8, 108):
+            live.announcer.announce(batch(seq))
+        task = asyncio.create_task(live.run())
+
+        async def begun(live: Live = live, number: int = cancelled_after) -> bool:
+            return live.announcer.sent > number
+
+        await eventually_async(begun)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=10)
+        assert done == {task}

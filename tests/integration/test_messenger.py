@@ -113,6 +113,21 @@ async def test_too_many_changes_become_one(mosquitto: Mosquitto) -> None:
         await Client.cut_all()
 
 
+async def test_a_stop_in_the_middle_of_telling_is_heeded(mosquitto: Mosquitto) -> None:
+    """Cancelled at the moment of any answer it ends, and does not go on for ever."""
+    line = Line(mosquitto.url)
+    for number in range(MAX_WAITING):
+        line.messenger.changed(Change(kind="user", id=number))
+    worker = await Client.connected(mosquitto.port, "w1")
+    await worker.subscribe(registry_topic())
+    task = asyncio.create_task(line.messenger.run())
+    await worker.receive(20)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=10)
+    await Client.cut_all()
+    assert done == {task}
+
+
 async def test_a_broker_that_forbids_it_is_no_worker_that_heard_it(tmp_path: Path) -> None:
     """Its access list refuses: the caller is told to come back, and the log says what is the matter."""
     rules = tmp_path / "acl"
