@@ -306,3 +306,18 @@ async def test_a_file_may_be_larger_than_other_bodies(api: Api) -> None:
     assert answer.json["accepted"] == 41_000
     refused = await api.ask("POST", "/api/v1/items", data=rows, headers={"Content-Type": "application/json"})
     assert refused.status == 413
+
+
+async def test_both_ways_are_described(api: Api) -> None:
+    """In /openapi.json: what may be sent and what comes, by content type, with examples."""
+    paths = (await api.get("/openapi.json")).json["paths"]
+    sent = paths[PATH]["post"]["requestBody"]["content"]
+    assert set(sent) == {"text/csv", "application/x-ndjson"}
+    assert await _accepted(api, sent) == [1, 1]
+    come = paths["/api/v1/readings/export"]["get"]["responses"]["200"]["content"]
+    assert set(come) == {"text/csv", "application/x-ndjson", "application/vnd.apache.parquet"}
+
+
+async def _accepted(api: Api, content: dict[str, Any]) -> list[int]:
+    """Of each example, sent as it stands there."""
+    return [(await send(api, one["example"], kind)).json["accepted"] for kind, one in sorted(content.items())]

@@ -1,14 +1,20 @@
 """Out of one system and into an empty one: the same bytes, on each store."""
 
+import asyncio
 import json
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.readings import Reading
+from shared.timeseries.sqlite import SqliteStore
+from tests.fakes.batches import write
 from tests.peers.influxdb import Influxd
 from tests.peers.system import System
 from tests.peers.waiting import eventually
@@ -90,3 +96,33 @@ def test_there_and_back_on_influxdb(tmp_path: Path) -> None:
         there_and_back(tmp_path, influx)
     finally:
         influx.stop()
+
+
+def test_a_stop_ends_an_export_and_says_so(tmp_path: Path) -> None:
+    """In time, with a last line for whoever reads, and without waiting for whoever doesn't."""
+    with running(tmp_path / "data", None) as system:
+        system.publish("iot/devices/d1/data", b'{"ts": 1767268800, "t": 1}')
+        system.eventually_device("d1", 20)
+        asyncio.run(fill(tmp_path / "data" / "readings.db"))
+        path = f"{system.http}/api/v1/readings/export?devices=d1&format=ndjson"
+        with urllib.request.urlopen(path) as read, urllib.request.urlopen(path) as stuck:  # noqa: S310 - our own server
+            assert read.readline()
+            assert stuck.readline()
+            with ThreadPoolExecutor(1) as aside:
+                ended = aside.submit(system.stop)
+                with pytest.raises(IncompleteRead) as broken:
+                    read.read()
+                line = broken.value.partial.splitlines()[-1]
+                assert json.loads(line)["code"] == "export_incomplete"
+                assert ended.result() == 0
+
+
+async def fill(path: Path) -> None:
+    """Forty megabytes: more than sockets hold."""
+    store = SqliteStore(path)
+    await store.open()
+    text = "x" * 1000
+    for begin in range(0, 40_000, 5_000):
+        numbers = range(begin, begin + 5_000)
+        await write(store, [Reading("d1", 1, "sensor_data", 10**18 + n, {"text": text}) for n in numbers])
+    await store.close()

@@ -36,6 +36,7 @@ class Records:
             if not self._skipping:
                 found.append(TOO_LONG)
             self._skipping, self._line = True, b""
+            self._open, self._size = [], 0
         return found
 
     def end(self) -> list[bytes | None]:

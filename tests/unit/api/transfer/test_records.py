@@ -37,6 +37,11 @@ def test_what_is_too_long_is_told_once_and_left_out(quoted: bool) -> None:  # no
     assert cut(b"a\n", block, block, block, b"y\nb\n", quoted=quoted) == [b"a", None, b"b"]
 
 
+def test_a_long_line_within_quotes_costs_its_own_record() -> None:
+    """And none of those behind it."""
+    assert cut(b'a,"b\n', b"x" * 200_000, b'y"\nc\nd\n') == [None, b"c", b"d"]
+
+
 def test_a_quote_that_is_never_closed_costs_no_more_than_a_record() -> None:
     """What comes behind is read line by line again."""
     lines = [b"%06d," % number + b"x" * 993 for number in range(300)]
