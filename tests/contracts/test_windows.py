@@ -223,6 +223,17 @@ async def test_a_day_may_have_23_or_25_hours(store: TimeSeriesStore) -> None:
         assert series.rows[0].start_ns == parse_iso_ns(start)
 
 
+async def test_days_begin_at_midnight_of_the_zone(store: TimeSeriesStore) -> None:
+    """In India at 18:30 UTC, several days in one question."""
+    begin = parse_iso_ns("2026-01-01T18:30:00Z")
+    await write(store, [reading(begin + number * HOUR) for number in range(72)])
+    asked = query(
+        aggregates=["count"], **calendar("2026-01-01T18:30:00Z", "2026-01-04T18:30:00Z", "1d", "Asia/Kolkata")
+    )
+    (series,) = await store.windows(asked)
+    assert [(row.start_ns, row.number) for row in series.rows] == [(begin + day * DAY, 24) for day in range(3)]
+
+
 async def test_p95_is_the_value_at_the_nearest_rank(store: TimeSeriesStore) -> None:
     """sorted[floor(0.95 n + 0.5) - 1] for n from 1 to 60, so that both sides of every half are seen."""
     values = {size: [float((7 * number) % 61) for number in range(size)] for size in range(1, 61)}

@@ -9,6 +9,7 @@ import pytest
 
 from services.api import auth
 from services.api.auth import Caller
+from services.api.readings import points
 from services.api.readings.answers import MAX_WINDOWS
 from services.api.readings.asking import MAX_ROWS
 from services.api.readings.points import downsampled_page, points_page
@@ -197,6 +198,14 @@ async def test_fewer_points_that_draw_the_same_line(api: Api, method: str) -> No
     assert (times[0], times[-1]) == (0, 49)
     assert 23 in times
     assert len(second) == 5
+
+
+async def test_a_device_is_read_in_pieces_of_one_page(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many answers of the store it takes: no reading is missing from what is thinned out, and none is twice."""
+    await write(api.store, [reading(minute, float(minute)) for minute in range(50)])
+    monkeypatch.setattr(points, "_AT_ONCE", 7)
+    rows = (await asked(api, max_points=60))["series"][0]["rows"]
+    assert [value for _, value in rows] == [float(minute) for minute in range(50)]
 
 
 @pytest.mark.parametrize(
