@@ -10,6 +10,7 @@ import pytest
 
 from services.api.resources import KEY
 from services.ingest.delivery import Intake
+from shared.database.credentials import known_credentials, mark_used
 from telemetrio.embedded import EmbeddedBroker
 from telemetrio.keyring import Keyring
 from tests.integration.api_rig import Api, opened
@@ -166,3 +167,13 @@ async def test_the_list_tells_when_each_was_used(place: Place) -> None:
         return [each["last_used_at"] is not None for each in (await place.api.get(PATH)).json] == [True, False]
 
     await eventually_async(told)
+
+
+async def test_what_was_revoked_meanwhile_is_no_longer_marked(place: Place) -> None:
+    """A credential that is gone by the time it is written down costs the others nothing."""
+    await place.password()
+    async with place.api.engine.begin() as connection:
+        ((device_id, key, kept),) = await known_credentials(connection)
+        await mark_used(connection, {key: 7, key + 1: 8})
+    assert (device_id, kept[:5]) == ("d1", "$7$1$")
+    assert await place.api.rows("SELECT last_used_ns FROM device_credentials") == [(7,)]

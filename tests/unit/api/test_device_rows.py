@@ -70,6 +70,12 @@ def test_status_is_the_one_rule(seen_ns: int | None, said: tuple[str, int] | Non
     assert found["last_seen"] == (None if seen_ns is None else iso_ns(seen_ns))
 
 
+@pytest.mark.parametrize(("ago_ns", "status"), [(300 * 10**9, "online"), (300 * 10**9 + 1, "offline")])
+def test_status_turns_at_the_very_nanosecond(ago_ns: int, status: str) -> None:
+    """Where the rule turns, the list does."""
+    assert shown(seen_ns=NOW - ago_ns)["status"] == status == presence(None, NOW - ago_ns, NOW, 300.0)
+
+
 @pytest.mark.parametrize("name", [*PROFILES, "unheard-of"])
 def test_a_device_that_never_spoke_has_its_profiles_measurement(name: str) -> None:
     """Of a profile that nobody knows nothing is told."""
