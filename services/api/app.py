@@ -42,7 +42,7 @@ def create_app(given: Resources) -> Quart:
     app.url_map.strict_slashes = False
     app.url_map.converters["digits"] = Digits
     app.url_map.converters["device"] = OneDevice
-    describe(app, given.version)
+    describe(app, given.version, guarded=given.settings.auth == "required")
     app.json = OrjsonProvider(app)
     register_errors(app)
     app.before_request(refuse_without_tables)

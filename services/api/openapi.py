@@ -86,7 +86,7 @@ def _complete_bulk(method: str, operation: dict[str, Any]) -> None:
         operation["responses"] = {"200": {"description": "The file.", "content": csv}}
 
 
-def describe(app: Quart, version: str) -> None:
+def describe(app: Quart, version: str, *, guarded: bool) -> None:
     """Let quart-schema read the routes. Its own pages stay off: they load scripts from a CDN."""
     QuartSchema(
         app,
@@ -95,7 +95,7 @@ def describe(app: Quart, version: str) -> None:
         conversion_preference="pydantic",
         openapi_provider_class=Provider,
         security_schemes=_SCHEMES,  # type: ignore[arg-type] # its own TypedDicts
-        security=[{name: []} for name in _SCHEMES],
+        security=[{name: []} for name in _SCHEMES] if guarded else None,
     )
 
 

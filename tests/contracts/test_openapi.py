@@ -1,33 +1,73 @@
 """The OpenAPI description against the running system: schemathesis asks every route what it allows and forbids."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final
+
+import pytest
 
 from tests.peers.system import System
 
-_CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
+_CONFIGURATION: Final = Path(__file__).with_name("schemathesis.toml")
+_HOOKS: Final = {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(_CONFIGURATION.parent)}
 # bounded, and the same each time: a new finding is the change's own
-_PLAN = ("--max-examples", "15", "--seed", "1", "--generation-database", "none", "--continue-on-failure", "--no-color")
+_PLAN: Final = ("--seed", "1", "--generation-database", "none", "--continue-on-failure", "--no-color")
+_PASSWORD: Final = "a sentence of the operator"
+_USER: Final = {"email": "ann@example.org", "name": "Ann", "role": "user", "password": _PASSWORD}
 
 
 def findings(system: System, folder: Path, *more: str) -> str:
     """What schemathesis reports; empty when it finds nothing."""
     program = Path(sys.executable).with_name("schemathesis")
-    command: list[str | Path] = [
-        program,
-        "--config-file",
-        _CONFIGURATION,
-        "run",
-        f"{system.http}/openapi.json",
-        *_PLAN,
-        *more,
-    ]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    command: list[str | Path] = [program, "--config-file", _CONFIGURATION, "run", f"{system.http}/openapi.json"]
+    environment = {**os.environ, **_HOOKS}
+    done = subprocess.run(
+        [*command, *_PLAN, *more], cwd=folder, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
     return done.stdout + done.stderr if done.returncode else ""
 
 
-def test_an_admin_finds_every_route_as_described(system: System, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system with accounts, which doesn't mind being asked a hundred times a second."""
+    limits = {"TELEMETRIO_REQUESTS_PER_S": "100000", "TELEMETRIO_REQUEST_BURST": "100000"}
+    running = System(tmp_path_factory.mktemp("guarded") / "data", TELEMETRIO_AUTH="required", **limits)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def tokens(guarded: System) -> dict[str, str]:
+    """One for each role."""
+    (line,) = (line for line in guarded.said if line.startswith("login "))
+    email, password = line.split()[1:3]
+    change = {"current_password": password, "new_password": _PASSWORD}
+    first = {"Authorization": f"Bearer {log_in(guarded, email, password)}"}
+    assert guarded.request("POST", "/api/v1/auth/password", change, **first)[0] == 204
+    admin = log_in(guarded, email, _PASSWORD)
+    added: Any = guarded.request("POST", "/api/v1/users", _USER, Authorization=f"Bearer {admin}")
+    assert added[0] == 201, added
+    return {"admin": admin, "user": log_in(guarded, _USER["email"], _PASSWORD)}
+
+
+def log_in(system: System, email: str, password: str) -> str:
+    status, told = system.request("POST", "/api/v1/auth/login", {"email": email, "password": password})
+    assert status == 200, told
+    return str(told["access_token"])
+
+
+def test_where_all_is_open_every_route_is_as_described(system: System, tmp_path: Path) -> None:
     """Whatever is sent, answers are as the description says, and only what it forbids is refused."""
-    report = findings(system, tmp_path)
+    report = findings(system, tmp_path, "--max-examples", "10")
+    assert not report, report
+
+
+@pytest.mark.parametrize("role", ["user", "admin"])
+def test_every_route_is_as_described(guarded: System, tokens: dict[str, str], tmp_path: Path, role: str) -> None:
+    """The same for whoever has logged in; and without the token nothing is answered."""
+    report = findings(guarded, tmp_path, "--max-examples", "5", "-H", f"Authorization: Bearer {tokens[role]}")
     assert not report, report

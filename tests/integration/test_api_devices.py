@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.api.compat.schemas import Device, Devices
+from services.api.compat.schemas import ListedDevice, ListedDevices
 from shared.database.tables import device_status, devices, latest
 from tests.integration.api_rig import Api, opened
 
@@ -64,9 +64,9 @@ async def test_a_device_shows_its_newest_values(api: Api) -> None:
         latest, newest("d1", seen_ns=1_767_268_800_123_456_789, temperature=23.5, humidity=55.0, door=True, mode="eco")
     )
     listed = (await api.get("/api/devices")).json
-    Devices.model_validate(listed)
+    ListedDevices.model_validate(listed)
     device = listed[0]
-    assert set(device) == set(Device.model_fields)
+    assert set(device) == set(ListedDevice.model_fields)
     assert device["values"] == {"temperature": 23.5, "humidity": 55.0, "door": True, "mode": "eco"}
     assert (device["temperature"], device["humidity"], device["pressure"]) == (23.5, 55.0, None)
     assert device["last_seen"] == "2026-01-01T12:00:00.123456789Z"

@@ -11,7 +11,7 @@ from services.api import auth
 from services.api.auth import Caller
 from services.api.people.queries import add_user, change_user, devices_of, get_user, list_users
 from services.api.people.recent import newest
-from services.api.people.schemas import MAX_PROFILE_BYTES, UserData, Users
+from services.api.people.schemas import MAX_PROFILE_BYTES, People, UserData
 from shared.database.tables import device_measurements, latest
 from shared.readings import Reading
 from shared.timeseries.sqlite import SqliteStore
@@ -161,7 +161,7 @@ async def test_users_are_listed(api: Api) -> None:
         await api.post(f"/api/user/{key}", {"name": f"n{key}", "age": key})
     bare, page = (await api.get("/api/users")).json, (await api.get("/api/users?page=2&per_page=3")).json
     for answer in (bare, page):
-        Users.model_validate(answer)
+        People.model_validate(answer)
     assert [user["id"] for user in bare] == [1, 7, 8, 9]
     assert (page["data"], page["total"]) == (bare[3:], 4)
     assert bare[3]["age"] == 9

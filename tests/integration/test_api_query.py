@@ -34,7 +34,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"devices": None}, "devices", "required"),
     ({"metrics": []}, "metrics", "at least 1"),
     ({"metrics": ["m"] * 101}, "metrics", "100"),
-    ({"metrics": "a"}, "metrics", "list"),
+    ({"metrics": "a"}, "metrics", "array"),
     ({"start": "yesterday"}, "start", "ISO 8601"),
     ({"start": "2026-01-01"}, "start", "zone"),
     ({"end": 5}, "end", "2001"),

@@ -7,7 +7,7 @@ from quart_schema import document_querystring, document_request, document_respon
 
 from services.api.auth import Caller, guarded
 from services.api.compat import queries
-from services.api.compat.schemas import Added, Devices, NewDevice
+from services.api.compat.schemas import Added, ListedDevices, NamedDevice
 from services.api.devices import changes
 from services.api.devices.rows import told
 from services.api.encoding import reply
@@ -22,7 +22,7 @@ routes = Blueprint("compat", __name__)
 @guarded()
 @tag(["devices"])
 @document_querystring(Query)
-@document_response(Devices)
+@document_response(ListedDevices)
 async def get_devices(caller: Caller) -> Response:
     """All devices with status and latest values."""
     query(Query)
@@ -35,11 +35,11 @@ async def get_devices(caller: Caller) -> Response:
 @routes.post("/api/devices")
 @guarded()
 @tag(["devices"])
-@document_request(NewDevice)
+@document_request(NamedDevice)
 @document_response(Added, 201)
-async def add_device(caller: Caller) -> Response:
+async def name_device(caller: Caller) -> Response:
     """Add a device, or name one that registered itself."""
-    new = await body(NewDevice)
+    new = await body(NamedDevice)
     row = {**new.model_dump(), "user_id": caller.user_id, "disabled": False}
     claim = {**new.model_dump(include=new.model_fields_set - {"device_id"}), "user_id": caller.user_id}
     if not await changes.add_device(resources().engine, row, claim, time.time_ns()):

@@ -10,7 +10,7 @@ from shared.profiles import DEFAULT_PROFILE
 from shared.readings import Value
 
 
-class NewDevice(BaseModel):
+class NamedDevice(BaseModel):
     """A device to add. One that registered itself by publishing gets this name and is then claimed."""
 
     device_id: DeviceId = Field(min_length=1, examples=["test_device"])
@@ -29,7 +29,7 @@ class Added(BaseModel):
     message: str = "Device added successfully"
 
 
-class Device(BaseModel):
+class ListedDevice(BaseModel):
     """A device with its newest values; null for the three seed metrics that it has not sent."""
 
     id: int
@@ -47,5 +47,5 @@ class Device(BaseModel):
     claimed: bool = Field(description="false: it registered itself by publishing, and nobody has named it yet.")
 
 
-class Devices(RootModel[list[Device]]):
+class ListedDevices(RootModel[list[ListedDevice]]):
     """All devices of the caller."""

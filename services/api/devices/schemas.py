@@ -4,8 +4,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, Field, RootModel, model_validator
 
-from services.api.compat.schemas import Device as SeenDevice
-from services.api.compat.schemas import NewDevice as NamedDevice
+from services.api.compat.schemas import ListedDevice, NamedDevice
 from services.api.inputs import MAX_PER_PAGE, CommaList, Int64, Page, Text
 from shared.identifiers import ProfileName
 from shared.presence import Presence
@@ -73,7 +72,7 @@ class Claim(BaseModel):
     profile: ProfileName = ""
 
 
-class Device(SeenDevice):
+class Device(ListedDevice):
     disabled: bool
     user_id: int = Field(description="Whose it is.")
     created_at: str

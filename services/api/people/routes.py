@@ -14,7 +14,7 @@ from services.api.inputs import body, query, row_id
 from services.api.people import queries
 from services.api.people.queries import EmailTaken
 from services.api.people.recent import newest
-from services.api.people.schemas import Saved, SensorDataQuery, UserChange, UserData, Users, UsersQuery
+from services.api.people.schemas import People, PeopleQuery, PersonChange, Saved, SensorDataQuery, UserData
 from services.api.resources import resources
 from shared.readings import Reading
 from shared.times import iso_ns
@@ -28,11 +28,11 @@ _MAX_NEW_ID: Final = 2**53 - 1
 @routes.get("/api/users")
 @guarded()
 @tag(["users"])
-@document_querystring(UsersQuery)
-@document_response(Users)
+@document_querystring(PeopleQuery)
+@document_response(People)
 async def get_users(caller: Caller) -> Response:
     """All users, for an administrator; others see themselves."""
-    asked = query(UsersQuery)
+    asked = query(PeopleQuery)
     page, per_page, offset = asked.window()
     paged = asked.page is not None or asked.per_page is not None
     rows, total = await queries.list_users(resources().engine, caller.tenants, per_page if paged else None, offset)
@@ -45,7 +45,7 @@ async def get_users(caller: Caller) -> Response:
 @tag(["users"])
 @document_querystring(SensorDataQuery)
 @document_response(UserData)
-async def get_user(caller: Caller, user_id: str) -> Response:
+async def get_user_with_readings(caller: Caller, user_id: str) -> Response:
     """One user, and the newest readings of their devices."""
     return await _user_data(caller, user_id)
 
@@ -63,7 +63,7 @@ async def get_sensor_data(caller: Caller, user_id: str) -> Response:
 @routes.post("/api/user/<user_id>")
 @guarded()
 @tag(["users"])
-@document_request(UserChange)
+@document_request(PersonChange)
 @document_response(Saved)
 @document_response(Saved, 201)
 async def save_user(caller: Caller, user_id: str) -> Response:
@@ -72,7 +72,7 @@ async def save_user(caller: Caller, user_id: str) -> Response:
     Keys other than `name` and `email` are kept as they are; null takes one away.
     """
     key = _visible(caller, user_id)
-    change = await body(UserChange)
+    change = await body(PersonChange)
     try:
         changed = await queries.change_user(resources().engine, key, change.columns, change.profile)
         if changed is None:
@@ -82,7 +82,7 @@ async def save_user(caller: Caller, user_id: str) -> Response:
     return reply({"message": "User updated successfully", "user": _user(changed)})
 
 
-async def _make(key: int, change: UserChange) -> Response:
+async def _make(key: int, change: PersonChange) -> Response:
     if not 1 <= key <= _MAX_NEW_ID:
         raise BadRequest(f"User ids are 1 to {_MAX_NEW_ID}", "bad_user_id", field="user_id")
     if "name" not in change.model_fields_set:

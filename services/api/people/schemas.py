@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, Final, Self
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
 from services.api.inputs import Page, Query, Text
 from shared.readings import Value
@@ -23,10 +23,11 @@ def _none_if_empty(value: Any) -> Any:
     return None if value == "" else value
 
 
-Email = Annotated[Text, Field(max_length=255, pattern=r"^[^@\s]+@[^@\s]+$")]
+# kept as an account's is: two that differ in capitals are one
+Email = Annotated[Text, Field(max_length=255, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(str.lower)]
 
 
-class UserChange(BaseModel):
+class PersonChange(BaseModel):
     """A user's name, email, and whatever else a frontend keeps of them: it comes back as it was sent."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"example": {"name": "Ann", "settings": {"dark": True}}})
@@ -63,11 +64,11 @@ class SensorDataQuery(Query):
     limit: int = Field(MAX_ROWS, ge=1, le=MAX_ROWS, description="How many rows, the newest first.")
 
 
-class UsersQuery(Page):
+class PeopleQuery(Page):
     """A bare array; with `page` or `per_page` one page in an envelope."""
 
 
-class User(BaseModel):
+class Person(BaseModel):
     """`user_id` is the same as `id`. Everything that a profile keeps stands beside these."""
 
     model_config = ConfigDict(extra="allow")
@@ -80,14 +81,14 @@ class User(BaseModel):
     created_at: str
 
 
-class UsersPage(BaseModel):
-    data: list[User]
+class PeoplePage(BaseModel):
+    data: list[Person]
     total: int
     page: int
     per_page: int
 
 
-class Users(RootModel[list[User] | UsersPage]):
+class People(RootModel[list[Person] | PeoplePage]):
     """An array, or one page of it if `page` or `per_page` was asked."""
 
 
@@ -103,10 +104,10 @@ class Row(BaseModel):
 
 
 class UserData(BaseModel):
-    user: User
+    user: Person
     sensor_data: list[Row] = Field(description="The newest readings of the user's devices, newest first.")
 
 
 class Saved(BaseModel):
     message: str = Field(examples=["User updated successfully"])
-    user: User
+    user: Person

@@ -58,7 +58,7 @@ async def latest_readings(caller: Caller) -> Response:
 
 
 @routes.post("/api/v1/readings/query")
-@guarded()
+@guarded(scope="read")
 @tag(["readings"])
 @document_request(ReadingsQuestion)
 @document_response(SeriesPage)
