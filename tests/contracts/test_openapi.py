@@ -15,7 +15,7 @@ _CONFIGURATION: Final = Path(__file__).with_name("schemathesis.toml")
 _HOOKS: Final = {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(_CONFIGURATION.parent)}
 # bounded, and the same each time: a new finding is the change's own
 _PLAN: Final = ("--seed", "1", "--generation-database", "none", "--continue-on-failure", "--no-color")
-_PASSWORD: Final = "a sentence of the operator"
+_PASSWORD: Final = "a sentence of the operator"  # noqa: S105 - of a test
 _USER: Final = {"email": "ann@example.org", "name": "Ann", "role": "user", "password": _PASSWORD}
 
 
@@ -30,17 +30,17 @@ def findings(system: System, folder: Path, *more: str) -> str:
     return done.stdout + done.stderr if done.returncode else ""
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[System]:
     """A system with accounts, which doesn't mind being asked a hundred times a second."""
-    limits = {"TELEMETRIO_REQUESTS_PER_S": "100000", "TELEMETRIO_REQUEST_BURST": "100000"}
-    running = System(tmp_path_factory.mktemp("guarded") / "data", TELEMETRIO_AUTH="required", **limits)
+    limits: dict[str, Any] = {"TELEMETRIO_REQUESTS_PER_S": "100000", "TELEMETRIO_REQUEST_BURST": "100000"}
+    running = System(tmp_path / "data", TELEMETRIO_AUTH="required", **limits)
     running.start()
     yield running
     running.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tokens(guarded: System) -> dict[str, str]:
     """One for each role."""
     (line,) = (line for line in guarded.said if line.startswith("login "))

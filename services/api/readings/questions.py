@@ -38,7 +38,11 @@ def _zero(value: Any) -> Any:
     return "0" if value == 0 and not isinstance(value, bool) else value
 
 
-BodyMoment = Annotated[Moment, BeforeValidator(_number)]
+BodyMoment = Annotated[
+    Moment,
+    BeforeValidator(_number),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["-7d", "2026-01-01T00:00:00Z", 1767225600, "now"]}),
+]
 
 
 class ReadingsQuestion(BaseModel):

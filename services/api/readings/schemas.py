@@ -49,7 +49,7 @@ class ReadingsQuery(Query):
 class LatestQuery(Query):
     """The newest values of many devices."""
 
-    devices: str = Field(description="Ids, comma-separated, at most 1,000; or `*` for all.", examples=["d1,d2", "*"])
+    devices: str = Field("*", description="Ids, comma-separated, at most 1,000; `*`: all.", examples=["d1,d2", "*"])
     metrics: CommaList | None = Field(None, description="Only these, comma-separated. Default: all.")
     epoch: Epoch | None = Field(None, description="Timestamps as integers in this unit, rounded down.")
 
