@@ -1,7 +1,7 @@
 """GET /api/v1/mobile/summary on the real store."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from services.api.auth import Caller
 from services.api.mobile import routes
 from services.api.mobile.queries import Wanted, page_of_devices
 from services.api.mobile.schemas import Summary
-from services.api.mobile.today import measured, short, summary
+from services.api.mobile.today import Day, Spread, added_up, measured, short, summary
 from shared.database.tables import device_status, latest
 from shared.readings import Reading, Values
 from shared.timeseries.sqlite import SqliteStore
-from shared.timeseries.store import RawPage, RawQuery, Unavailable
+from shared.timeseries.store import Unavailable, WindowQuery, WindowRow, WindowSeries
 from tests.fakes.batches import write
 from tests.integration.api_rig import NOON_NS, Api, opened
 
@@ -122,6 +122,7 @@ async def test_today_is_that_of_the_time_zone(api: Api, clock: Clock) -> None:
     midnight = 1_792_879_200 * SECOND  # 2026-10-24T22:00:00Z, 00:00 in Berlin
     hours = [(-1, 1.0), (0, 2.0), (24, 3.0), (25, 4.0)]
     await write(api.store, [at(midnight + hour * HOUR, t=value) for hour, value in hours])
+    await api.fill(latest, newest("d1", {"t": 4.0}))
     told = await ask(api, timezone="Europe/Berlin")
     day = told["devices"][0]["metrics"]["t"]
     assert (told["date"], day["min"], day["max"], day["count"]) == ("2026-10-25", 2.0, 3.0, 2)
@@ -132,6 +133,7 @@ async def test_today_is_that_of_the_time_zone(api: Api, clock: Clock) -> None:
 async def test_a_knee_tells_its_repetitions(api: Api) -> None:
     """In place of its magnitude."""
     await api.add_devices("knee", profile="knee")
+    await api.fill(latest, newest("knee", {"x": 0.0, "y": 2.0, "z": 0.5}))
     await write(
         api.store,
         [
@@ -168,24 +170,45 @@ async def test_a_wrong_question_names_its_field(api: Api, asked: dict[str, Any],
     assert (answer.status, answer.json["details"][0]["field"]) == (400, field)
 
 
-async def test_too_many_points_are_refused_with_the_mend(tmp_path: Path, clock: Clock) -> None:
-    """One device alone may still be asked for."""
-    async with opened(tmp_path, max_points_scanned=10) as api:
-        await api.add_devices("d1", "d2")
-        await write(api.store, [at(NOON_NS - n * SECOND, each, t=1.0) for each in ("d1", "d2") for n in range(6)])
+async def test_a_busy_device_is_added_up_by_the_store(tmp_path: Path, clock: Clock) -> None:
+    """However much it sent; only knees are read one by one, within the bound, and one alone may still be asked."""
+    async with opened(tmp_path, max_points_scanned=20) as api:
+        await api.add_devices("busy", "k1", "k2")
+        await write(api.store, [at(NOON_NS - n * SECOND, "busy", t=float(n)) for n in range(100)])
+        knee: dict[str, Any] = {"x": 1.0, "y": 2.0, "z": 3.0}
+        await write(api.store, [at(NOON_NS - n * SECOND, each, **knee) for each in ("k1", "k2") for n in range(5)])
+        await api.fill(latest, newest("busy", {"t": 0.0}), newest("k1", dict(knee)), newest("k2", dict(knee)))
         refused = await api.get(PATH)
         assert (refused.status, refused.json["code"]) == (400, "too_many_points")
-        assert (await ask(api, devices="d1"))["devices"][0]["metrics"]["t"]["count"] == 6
+        assert (await ask(api, devices="k1"))["devices"][0]["metrics"]["x"]["count"] == 5
+        day = (await ask(api, devices="busy"))["devices"][0]
+        assert day["metrics"]["t"] == {"last": 0.0, "min": 0.0, "mean": 49.5, "max": 99.0, "count": 100}
+        assert day["active_minutes"] == 3
+
+
+def test_the_stores_sums_are_the_readings_own() -> None:
+    """Of a metric that came under two measurements too; a sum that no float can say is left out."""
+    figures = [
+        WindowSeries("d", 1, "a", "t", "number", [WindowRow(0, 2, (4.0, 1.0, 2.5, 4.0))]),
+        WindowSeries("d", 1, "b", "t", "number", [WindowRow(0, 1, (7.0, 7.0, 7.0, 7.0))]),
+        WindowSeries("d", 1, "b", "big", "number", [WindowRow(0, 2, (1e308, 1e308, None, 1e308))]),
+        WindowSeries("d", 1, "b", "mode", "string", [WindowRow(0, 2, ("x", None, None, None))]),
+    ]
+    minutes = [
+        WindowSeries("d", 1, "a", name, "number", [WindowRow(0, 1, (1,)), WindowRow(60, 1, (1,))]) for name in "tu"
+    ]
+    assert added_up(figures, minutes) == Day(2, {"t": Spread(7.0, 1.0, 4.0, 7.0, 3)}, None)
 
 
 async def test_the_store_is_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """503."""
 
-    async def away(_store: SqliteStore, _query: RawQuery) -> RawPage:
+    async def away(_store: SqliteStore, _query: WindowQuery) -> Sequence[WindowSeries]:
         raise Unavailable("down")
 
     await api.add_devices("d1")
-    monkeypatch.setattr(SqliteStore, "raw", away)
+    await api.fill(latest, newest("d1", {"t": 1.0}))
+    monkeypatch.setattr(SqliteStore, "windows", away)
     assert (await api.get(PATH)).json["code"] == "store_unavailable"
 
 
@@ -194,7 +217,7 @@ async def test_a_user_sees_only_their_own(api: Api, monkeypatch: pytest.MonkeyPa
     await api.add_user(2)
     await api.add_devices("first")
     await api.add_devices("second", user_id=2)
-    await api.fill(latest, newest("second", {"t": 99.0}))
+    await api.fill(latest, {**newest("second", {"t": 2.0}), "user_id": 2})
     await write(api.store, [at(NOON_NS - 1, "first", t=1.0), at(NOON_NS - 1, "second", 2, t=2.0)])
     await write(api.store, [at(NOON_NS - 2, "second", 1, t=99.0)])
     monkeypatch.setattr(auth, "identify", lambda: Caller(2, "user"))

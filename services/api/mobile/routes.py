@@ -2,26 +2,31 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
 
 from quart import Blueprint, Response
 from quart_schema import document_querystring, document_response, tag
 
+from services.api.analytics.knee import AXES
 from services.api.analytics.scan import PAGE, Budget, record
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
 from services.api.inputs import query
 from services.api.mobile.queries import Wanted, page_of_devices
 from services.api.mobile.schemas import Summary, SummaryQuery
-from services.api.mobile.today import Day, measured, summary
+from services.api.mobile.today import FIGURES, NOTHING, Day, added_up, measured, summary
 from services.api.resources import resources
 from services.api.zones import day_of
 from shared.presence import presence
 from shared.times import iso_ns
-from shared.timeseries.store import RawQuery
+from shared.timeseries.calendar import Run
+from shared.timeseries.store import RawQuery, WindowQuery
 
 routes = Blueprint("mobile", __name__)
+
+MINUTE_NS: Final = 60_000_000_000
 
 
 @routes.get("/api/v1/mobile/summary")
@@ -35,16 +40,43 @@ async def mobile_summary(caller: Caller) -> Response:
     day, start_ns, end_ns = day_of(now_ns, asked.timezone)
     wanted = Wanted(caller.tenants, asked.devices)
     rows, total = await page_of_devices(given.engine, wanted, asked.per_page, (asked.page - 1) * asked.per_page)
-    budget = Budget(given.settings.max_points_scanned)
-    devices = []
-    for row in rows:
-        today = await _measured(RawQuery(row[0], caller.tenants, start_ns, end_ns, PAGE), budget)
-        devices.append({**_device(row, now_ns, given.settings.offline_after_s), **summary(row[3] or {}, today)})
+    days = await _days(rows, caller.tenants, start_ns, end_ns)
+    offline_after_s = given.settings.offline_after_s
+    devices = [{**_device(row, now_ns, offline_after_s), **summary(row[3] or {}, days[row[0]])} for row in rows]
     return reply({"date": day.isoformat(), "devices": devices, "total": total})
 
 
-async def _measured(question: RawQuery, budget: Budget) -> Day:
-    return await asyncio.to_thread(measured, await record(resources().store, question, budget))
+async def _days(rows: Sequence[Any], tenants: Sequence[int] | None, start_ns: int, end_ns: int) -> Mapping[str, Day]:
+    """The store adds up for all devices at once; only a knee's repetitions need its readings one by one."""
+    newest = {row[0]: row[3] or {} for row in rows}
+    knees = [device_id for device_id, values in newest.items() if values.keys() >= set(AXES)]
+    others = [device_id for device_id in newest if device_id not in knees]
+    days = await _added_up(others, {name for each in others for name in newest[each]}, tenants, (start_ns, end_ns))
+    budget = Budget(resources().settings.max_points_scanned)
+    for device_id in knees:
+        question = RawQuery(device_id, tenants, start_ns, end_ns, PAGE)
+        days[device_id] = await asyncio.to_thread(measured, await record(resources().store, question, budget))
+    return days
+
+
+async def _added_up(
+    device_ids: Sequence[str], metrics: Collection[str], tenants: Sequence[int] | None, day_ns: tuple[int, int]
+) -> dict[str, Day]:
+    if not metrics:
+        return dict.fromkeys(device_ids, NOTHING)
+    start_ns, end_ns = day_ns
+    whole, minutes = Run(start_ns, end_ns - start_ns, 1), Run(start_ns, MINUTE_NS, (end_ns - start_ns) // MINUTE_NS)
+    ask = partial(WindowQuery, device_ids, tenants, sorted(metrics), start_ns=start_ns, end_ns=end_ns)
+    store = resources().store
+    figures = await store.windows(ask(aggregates=FIGURES, runs=[whole]))
+    active = await store.windows(ask(aggregates=["count"], runs=[minutes]))
+    return {
+        device_id: added_up(
+            [series for series in figures if series.device_id == device_id],
+            [series for series in active if series.device_id == device_id],
+        )
+        for device_id in device_ids
+    }
 
 
 def _device(row: Sequence[Any], now_ns: int, offline_after_s: float) -> dict[str, Any]:

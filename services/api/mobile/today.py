@@ -1,13 +1,14 @@
 """A day of one device in a few numbers, short enough for a phone. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import floor, log10
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from services.api.analytics.figures import mean_of
 from services.api.analytics.knee import MAGNITUDE, repetitions
 from services.api.analytics.recording import Recording
 from shared.readings import Value
+from shared.timeseries.store import Aggregate, WindowSeries
 
 _DIGITS: Final = 6
 
@@ -28,6 +29,10 @@ class Day(NamedTuple):
     active_minutes: int
     spreads: Mapping[str, Spread]
     repetitions: int | None
+
+
+FIGURES: Final[Sequence[Aggregate]] = ("last", "min", "mean", "max")  # as Spread has them
+NOTHING: Final = Day(0, {}, None)
 
 
 def short(value: Value) -> Value:
@@ -51,6 +56,27 @@ def measured(recording: Recording) -> Day:
     del spreads[MAGNITUDE]
     length = recording.columns[MAGNITUDE]
     return Day(len(recording.minutes), spreads, len(repetitions(length.times_ns, length.values).peaks_ns))
+
+
+def added_up(figures: Sequence[WindowSeries], minutes: Sequence[WindowSeries]) -> Day:
+    """The same from the store's own sums: FIGURES of the whole day, and which minutes had any reading.
+
+    A metric that came under two measurements in one day is one metric; a sum beyond what a float can say is left out.
+    """
+    spreads: dict[str, Spread] = {}
+    for series in figures:
+        for row in series.rows:
+            if series.kind == "number" and None not in row.values:
+                day = Spread(*cast("tuple[float, float, float, float]", row.values), row.number)
+                seen = spreads.get(series.metric)
+                spreads[series.metric] = day if seen is None else _together(seen, day)
+    return Day(len({row.start_ns for series in minutes for row in series.rows}), spreads, None)
+
+
+def _together(one: Spread, other: Spread) -> Spread:
+    number = one.number + other.number
+    mean = (one.mean * one.number + other.mean * other.number) / number
+    return Spread(other.last, min(one.low, other.low), mean, max(one.high, other.high), number)
 
 
 def summary(newest: Mapping[str, Value], day: Day) -> dict[str, Any]:
