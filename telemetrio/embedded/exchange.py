@@ -41,13 +41,13 @@ class Exchange(Broker):
         self.counters = Counters()
         self._wildcards: set[str] = set()
 
-    # ---- credentials will decide here
+    # ---- overridden where credentials decide: broker.py
 
-    def may_publish(self, session: Session, topic: str) -> bool:  # noqa: ARG002 - who publishes will matter
+    def may_publish(self, session: Session, topic: str) -> bool:  # noqa: ARG002 - who publishes matters there
         """Whether a client may speak on `topic`: not on the services' tree, not on the broker's own."""
         return not topic.startswith("$") and topic.split("/", 1)[0] != SERVICE_PREFIX
 
-    def may_subscribe(self, session: Session, topic_filter: str) -> bool:  # noqa: ARG002 - who asks will matter
+    def may_subscribe(self, session: Session, topic_filter: str) -> bool:  # noqa: ARG002 - who asks matters there
         """Whether a client may ask for `topic_filter`; shared subscriptions are refused: amqtt would never send."""
         return bool(topic_filter) and topic_filter.split("/", 1)[0] not in {SERVICE_PREFIX, "$share"}
 
