@@ -2,12 +2,22 @@
 
 import logging
 import sys
-from typing import Final, Literal
+from typing import Final, Literal, TextIO, cast
 
 import structlog
 
 # foreign loggers whose news below WARNING is noise, and whose formatting costs CPU on the hot path
 _QUIET: Final = ("amqtt", "transitions", "hypercorn", "engineio", "socketio", "alembic", "asyncio", "aiosqlite")
+
+
+class _StandardError:
+    """Looked up with each line: whoever redirects standard error means the log, too."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure_logs(level: str = "info", style: Literal["auto", "console", "json"] = "auto") -> None:
@@ -28,7 +38,7 @@ def configure_logs(level: str = "info", style: Literal["auto", "console", "json"
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(numeric),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(

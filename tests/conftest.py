@@ -4,10 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.peers.system import System
 
 pytest_plugins = ["tests.peers.plugin"]
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """What a test made of the logs is its own."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

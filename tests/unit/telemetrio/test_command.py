@@ -1,23 +1,14 @@
 """The command line as one meets it: help, versions, wrong words; and the settings of `up` put together."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from click.testing import CliRunner
 
 from shared.process import ExitCode, Refusal
 from telemetrio import __version__
 from telemetrio.__main__ import cli
 from telemetrio.up import read_all
-
-
-@pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    """A command sends the logs to its own standard error, which is closed when it ends."""
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize(
