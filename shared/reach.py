@@ -38,6 +38,16 @@ class ReachSettings(WebSettings):
         return self.host not in LOOPBACK or self.trusted_hops > 0 or bool(elsewhere)
 
 
+def refuse_exposed(settings: ReachSettings) -> None:
+    """Raise Refusal where others come and nobody asks who they are, or by a secret that they can guess."""
+    if settings.exposed and settings.auth == "open":
+        message = (
+            "TELEMETRIO_AUTH: with a proxy, or a name that others know it by, everybody would be admin: set required"
+        )
+        raise Refusal(message, ExitCode.WRONG_SETTINGS)
+    refuse_weak_secret(settings)
+
+
 def refuse_weak_secret(settings: ReachSettings) -> None:
     """Raise Refusal for a secret that others could guess, where others can reach it."""
     flaw = weakness(settings.secret) if settings.secret and settings.exposed else None

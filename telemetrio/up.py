@@ -36,7 +36,7 @@ from shared.health import Health
 from shared.listeners import listening_sockets
 from shared.metrics import MetricsPage
 from shared.process import Part, run_parts, spare_the_collector
-from shared.reach import refuse_weak_secret
+from shared.reach import refuse_exposed
 from shared.secretkey import kept_secret
 from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
@@ -69,7 +69,7 @@ def read_all(**flags: Any) -> AllSettings:
     """Read everything at once, so that a slip is found before any I/O; raises Refusal."""
     refuse_unknown()
     own = read_settings(UpSettings, **flags)
-    refuse_weak_secret(own)
+    refuse_exposed(own)
     same = {"data_dir": own.data_dir}
     # here an unknown device is made welcome, unless the operator says otherwise
     welcome = None if "TELEMETRIO_UNKNOWN_DEVICES" in os.environ else "register"

@@ -34,7 +34,7 @@ from shared.listeners import listening_sockets
 from shared.logs import configure_logs
 from shared.metrics import Metrics, MetricsPage, watch_health
 from shared.process import ExitCode, Part, run, run_parts, spare_the_collector
-from shared.reach import refuse_weak_secret
+from shared.reach import refuse_exposed
 from shared.secretkey import kept_secret
 from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
@@ -55,7 +55,7 @@ class AllSettings(NamedTuple):
 def read_all(**flags: Any) -> AllSettings:
     """Raise Refusal for what is wrong, before anything is opened."""
     own = read_settings(ProcessSettings, **flags)
-    refuse_weak_secret(own)
+    refuse_exposed(own)
     same = {"data_dir": own.data_dir}
     return AllSettings(
         own,

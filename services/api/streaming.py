@@ -20,6 +20,7 @@ from services.api.errors import Away
 log = structlog.get_logger()
 
 MAX_AT_ONCE: Final = 8  # each holds some megabytes
+MAX_OF_ONE: Final = 4  # so that no user keeps the others out
 _WAITING_BYTES: Final = 256 * 1024
 _SILENCE_S: Final = 60.0
 _MOMENT_S: Final = 1.0
@@ -34,18 +35,22 @@ class Streams:
     """What streams just now, so that it can be ended."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], int] = {}
         self.ending = False
 
-    def join(self) -> None:
+    def join(self, user_id: int) -> None:
         """The request of this task is one of them; raises Away for one too many, and when the process ends."""
         if self.ending:
             raise Away("The server is about to end: come back in a moment", "server_stopping")
         if len(self._tasks) >= MAX_AT_ONCE:
             raise Away(f"{MAX_AT_ONCE} imports and exports are under way: come back later", "too_many_transfers")
+        if sum(user == user_id for user in self._tasks.values()) >= MAX_OF_ONE:
+            raise Away(
+                f"{MAX_OF_ONE} imports and exports of yours are under way: come back later", "too_many_transfers"
+            )
         task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = user_id
+        task.add_done_callback(self._tasks.pop)
 
     async def drain(self) -> None:
         """Ask each to end, with a word to its client; a moment later cut off those that are stuck in a slow one."""

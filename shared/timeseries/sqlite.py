@@ -7,6 +7,7 @@ write() returns, the outbox may forget.
 import asyncio
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -54,6 +55,9 @@ WHERE committed_ns >= ? AND committed_ns < ? AND (? IS NULL OR user_id IN (SELEC
 GROUP BY device_id, user_id ORDER BY device_id, user_id
 """
 
+_READ_WITHIN_S: Final = 60.0
+_STEPS: Final = 100_000  # of SQLite's machine between two looks at the clock: a millisecond or so
+
 _SeriesKey = tuple[str, int, str, str]
 
 
@@ -63,7 +67,7 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writer = _Connection(path)
-        self._reader = _Connection(path)
+        self._reader = _Connection(path, _READ_WITHIN_S)
         self._series: dict[_SeriesKey, int] = {}
 
     async def open(self) -> None:
@@ -93,8 +97,9 @@ class SqliteStore:
 class _Connection:
     """One connection and the one thread that may touch it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, within_s: float | None = None) -> None:
         self._path = path
+        self._within_s = within_s
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.stem)
         self._connection: sqlite3.Connection | None = None
 
@@ -107,11 +112,19 @@ class _Connection:
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._connection is None:
             self._connection = _connect(self._path)
-        return work(self._connection)
+        if self._within_s is None:
+            return work(self._connection)
+        deadline = time.monotonic() + self._within_s
+        # what one question takes, all others wait
+        self._connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+        try:
+            return work(self._connection)
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
     async def close(self) -> None:
         if self._connection is not None:
-            await self.call(lambda connection: connection.close())
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
         self._thread.shutdown()
 
 

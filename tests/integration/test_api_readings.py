@@ -1,5 +1,6 @@
 """GET /api/v1/devices/{device_id}/readings on the real store: ranges, pages, times, tenants."""
 
+import base64
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from services.api import auth
 from services.api.auth import Caller
+from services.api.errors import BadRequest
+from services.api.readings import cursor as cursors
 from services.api.readings.schemas import ReadingsPage
 from shared.readings import Reading, Values
 from tests.fakes.batches import write
@@ -160,6 +163,16 @@ async def test_a_made_up_cursor_is_refused(api: Api, cursor: str) -> None:
     """400 with its code, never a 500."""
     refused = await api.get(f"{PATH}?cursor={quote(cursor)}")
     assert (refused.status, refused.json["code"]) == (400, "bad_cursor")
+
+
+@pytest.mark.parametrize("content", [b"x", b"[2]", b"[2,1]", b"{}", b'[2,"a","b","c","d","e"]', b"[2,1,2,3,4,null]"])
+def test_a_forged_cursor_is_refused(content: bytes) -> None:
+    """Sealed as ours are, and still no place in any answer: 400."""
+    question = "forged"
+    sealed = base64.urlsafe_b64encode(cursors._digest(content, question) + content).decode().rstrip("=")
+    for read in (cursors.decode, cursors.decode_spot):
+        with pytest.raises(BadRequest, match="does not belong"):
+            read(sealed, question)
 
 
 @pytest.mark.parametrize("device_id", ["unknown", "..", "a b", "%00", "d" * 200, "' OR 1=1 --"])

@@ -14,7 +14,7 @@ import pytest
 from services.api import streaming
 from services.api.errors import Away
 from services.api.resources import KEY, Resources
-from services.api.streaming import MAX_AT_ONCE, StreamedBody, Streams
+from services.api.streaming import MAX_AT_ONCE, MAX_OF_ONE, StreamedBody, Streams
 from shared.database.tables import ingest_books
 from shared.gate import Gate
 from shared.readings import Reading
@@ -233,8 +233,8 @@ async def test_a_sender_that_falls_silent_is_not_waited_for(tmp_path: Path, monk
 async def test_only_so_many_at_a_time(tmp_path: Path) -> None:
     """One too many gets 503, and may come back."""
     async with serving(tmp_path, EndlessStore()) as running:
-        writers = [(await running.ask(EXPORT % b"ndjson"))[1] for _ in range(MAX_AT_ONCE)]
-        await running.until(lambda: len(running.streams) == MAX_AT_ONCE)
+        writers = [(await running.ask(EXPORT % b"ndjson"))[1] for _ in range(MAX_OF_ONE)]
+        await running.until(lambda: len(running.streams) == MAX_OF_ONE)
         answer = await running.api.get("/api/v1/readings/export?devices=d1")
         assert (answer.status, answer.json["code"]) == (503, "too_many_transfers")
         for writer in writers:
@@ -251,13 +251,36 @@ async def test_what_waits_of_a_body_is_bounded() -> None:
     await asyncio.wait_for(waiting, DEADLINE_S)
 
 
+async def test_no_user_takes_all_places() -> None:
+    """One may have half of them, all users together so many."""
+    streams = Streams()
+
+    async def one(user_id: int) -> None:
+        streams.join(user_id)
+        await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(one(number // MAX_OF_ONE)) for number in range(MAX_AT_ONCE)]
+    await asyncio.sleep(0)
+    assert len(streams) == MAX_AT_ONCE
+    with pytest.raises(Away, match="come back later"):
+        streams.join(99)
+    tasks[0].cancel()
+    await asyncio.wait([tasks[0]])
+    await asyncio.sleep(0)
+    with pytest.raises(Away, match="of yours"):
+        streams.join(1)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
 async def test_a_stream_that_is_stuck_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that reads nothing must not keep the process; after that nobody may begin."""
     monkeypatch.setattr(streaming, "_MOMENT_S", 0.01)
     streams = Streams()
 
     async def stuck() -> None:
-        streams.join()
+        streams.join(1)
         await asyncio.Event().wait()
 
     task = asyncio.create_task(stuck())
@@ -265,7 +288,7 @@ async def test_a_stream_that_is_stuck_is_cut_off(monkeypatch: pytest.MonkeyPatch
     await asyncio.wait_for(streams.drain(), DEADLINE_S)
     assert task.cancelled()
     with pytest.raises(Away, match="about to end"):
-        streams.join()
+        streams.join(1)
 
 
 def _joined(streams: Streams) -> Callable[[], Awaitable[bool]]:

@@ -94,7 +94,7 @@ async def test_an_administrators_key_is_a_users_without_the_scope(site: Accounts
     assert (await site.get("/api/v1/audit", plain)).json["code"] == "admin_only"
     assert [device["device_id"] for device in (await site.get("/api/devices", full)).json] == ["hers"]
     assert (await site.get("/api/v1/audit", full)).status == 200
-    assert (await site.post("/api/v1/users", {"email": "x@y"}, full)).json["code"] == "scope_missing"
+    assert (await site.post("/api/v1/profiles", {"name": "p"}, full)).json["code"] == "scope_missing"
 
 
 async def test_nobody_makes_a_key_that_may_more(site: Accounts) -> None:

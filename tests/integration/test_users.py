@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from sqlalchemy import text
 from services.api.accounts.schemas import User
 from services.api.audit.queries import KEPT, Event, note
 from services.api.audit.schemas import AuditPage
+from services.api.resources import KEY
 from services.api.users.schemas import UsersPage
+from shared.changes import Change
 from shared.database.tables import items
 from tests.integration.accounts_rig import ADMIN, ANN, AUTH, BOB, PASSWORD, Accounts, required
 from tests.integration.api_rig import NOON_NS
@@ -162,3 +165,44 @@ async def test_the_audit_log_is_bounded(site: Accounts) -> None:
         )
     await note(site.api.engine, event)
     assert await site.api.rows("SELECT id FROM audit ORDER BY id") == [(KEPT + 99,), (KEPT + 100,)]
+
+
+async def test_who_keeps_a_copy_hears_of_every_change(site: Accounts) -> None:
+    """Of users and of keys, by whichever route: buckets are made then, and streams end."""
+    heard: list[Change] = []
+    given = site.api.app.extensions[KEY]
+    site.api.app.extensions[KEY] = replace(given, registry_changed=heard.append)
+    token = await site.token(ADMIN)
+    made = (await site.post(USERS, {"email": "cleo@example.org", "name": "Cleo"}, token)).json["id"]
+    await site.ask("PATCH", f"{USERS}/{made}", token, json={"disabled": True})
+    await site.ask("PUT", f"{USERS}/{made}/password", token, json={"password": "another sentence of ours"})
+    await site.ask("DELETE", f"{USERS}/{made}", token)
+    await site.post("/api/user/77", {"name": "Dora"}, token)
+    await site.key(token, "read")
+    await site.ask("DELETE", "/api/v1/api-keys/1", token)
+    told = [("user", int(made))] * 4 + [("user", 77), ("key", 1)]
+    assert heard == [Change.model_validate({"kind": kind, "id": key}) for kind, key in told]
+
+
+async def test_an_address_is_changed_where_logins_are(site: Accounts) -> None:
+    """A form that sends the same one back changes nothing; another, or none, is refused, for administrators too."""
+    ann, admin = await site.token(ANN), await site.token(ADMIN)
+    for token, email in ((ann, "bob@example.org"), (ann, ""), (ann, "new@example.org"), (admin, "new@example.org")):
+        refused = await site.post("/api/user/2", {"email": email}, token)
+        assert (refused.status, refused.json["code"]) == (403, "login_required")
+    assert (await site.post("/api/user/2", {"email": ANN, "age": 3}, ann)).status == 200
+    assert (await site.login(ANN)).status == 200
+
+
+async def test_a_key_makes_no_users(site: Accounts) -> None:
+    """It would outlive its revocation: with a password that it has set, somebody logs in."""
+    key = await site.key(await site.token(ADMIN), "read", "write", "admin")
+    for method, path, sent in (
+        ("POST", USERS, {"email": "cleo@example.org", "name": "Cleo"}),
+        ("PATCH", f"{USERS}/2", {"name": "A"}),
+        ("PUT", f"{USERS}/2/password", {"password": "another sentence of ours"}),
+        ("DELETE", f"{USERS}/2", None),
+    ):
+        refused = await site.ask(method, path, key, json=sent)
+        assert (refused.status, refused.json["code"]) == (403, "login_required")
+    assert (await site.get(USERS, key)).status == 200

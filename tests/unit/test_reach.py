@@ -3,7 +3,7 @@
 import pytest
 
 from shared.process import Refusal
-from shared.reach import ReachSettings, refuse_weak_secret
+from shared.reach import ReachSettings, refuse_exposed, refuse_weak_secret
 from shared.settings import read_settings
 
 
@@ -31,3 +31,12 @@ def test_a_secret_from_an_example_is_refused_where_others_come(settings: dict[st
     """By name, whether they come by themselves or through a proxy."""
     with pytest.raises(Refusal, match="TELEMETRIO_SECRET_KEY"):
         refuse_weak_secret(read_settings(ReachSettings, secret_key=EXAMPLE, **settings))
+
+
+@pytest.mark.parametrize("settings", [{"trusted_hops": 1}, {"allowed_hosts": "localhost,example.org"}])
+def test_where_others_come_somebody_asks_who_they_are(settings: dict[str, object]) -> None:
+    """A proxy, or a name of its own, and no accounts: refused by name, with the mend."""
+    with pytest.raises(Refusal, match=r"TELEMETRIO_AUTH: .*set required"):
+        refuse_exposed(read_settings(ReachSettings, **settings))
+    refuse_exposed(read_settings(ReachSettings, auth="required", **settings))
+    refuse_exposed(read_settings(ReachSettings))

@@ -30,6 +30,7 @@ from services.api.errors import ApiError, BadRequest, Forbidden, NotFound, Unaut
 from services.api.identity import caller_by
 from services.api.inputs import Query, body, optional_body, query
 from services.api.resources import resources
+from shared.changes import Change
 from shared.signed import BadToken
 
 routes = Blueprint("accounts", __name__, url_prefix="/api/v1/auth")
@@ -58,6 +59,7 @@ async def register() -> Response:
     except IntegrityError:
         await note("register", None, new.email, ok=False)
     else:
+        given.registry_changed(Change(kind="user", id=made["id"]))
         await note("register", made["id"], new.email)
     return reply({"message": _REGISTERED}, 201)
 

@@ -17,6 +17,7 @@ from services.api.encoding import reply
 from services.api.errors import Conflict, Forbidden, NotFound
 from services.api.inputs import Query, body, query, row_id
 from services.api.resources import resources
+from shared.changes import Change
 from shared.times import iso_ns
 
 routes = Blueprint("apikeys", __name__, url_prefix="/api/v1/api-keys")
@@ -64,6 +65,7 @@ async def revoke_key(caller: Caller, key_id: str) -> Response:
     row = await queries.revoke_key(resources().engine, key, caller.tenants, door().now_ns())
     if row is None:
         raise NotFound("API key not found", "api_key_not_found")
+    resources().registry_changed(Change(kind="key", id=row["id"]))
     await note("key_revoked", caller.user_id, f"key {row['id']} {row['hint']}")
     return Response(b"", status=204)
 

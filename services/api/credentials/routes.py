@@ -50,6 +50,8 @@ async def add_credential(caller: Caller, device_id: str) -> Response:
 @tag(["devices"])
 async def revoke_credential(caller: Caller, device_id: str, name: str) -> Response:
     """Revoke one: nobody gets in with it any more."""
+    if "\x00" in name:  # PostgreSQL could not even look for it
+        raise NotFound("Credential not found", "credential_not_found")
     await queries.delete_credential(resources().engine, _named(device_id), caller.tenants, name)
     resources().registry_changed()
     return Response(b"", status=204)

@@ -7,15 +7,17 @@ from typing import Any, Final
 from quart import Blueprint, Response
 from quart_schema import document_querystring, document_request, document_response, tag
 
+from services.api.audit.records import note
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
-from services.api.errors import BadRequest, NotFound
+from services.api.errors import BadRequest, Forbidden, NotFound
 from services.api.inputs import body, query, row_id
 from services.api.people import queries
 from services.api.people.queries import EmailTaken
 from services.api.people.recent import newest
 from services.api.people.schemas import People, PeopleQuery, PersonChange, Saved, SensorDataQuery, UserData
 from services.api.resources import resources
+from shared.changes import Change
 from shared.readings import Reading
 from shared.times import iso_ns
 
@@ -73,16 +75,29 @@ async def save_user(caller: Caller, user_id: str) -> Response:
     """
     key = _visible(caller, user_id)
     change = await body(PersonChange)
+    engine = resources().engine
+    if resources().settings.auth == "required":
+        _refuse_another_login(await queries.get_user(engine, key), change)
     try:
-        changed = await queries.change_user(resources().engine, key, change.columns, change.profile)
+        changed = await queries.change_user(engine, key, change.columns, change.profile)
         if changed is None:
-            return await _make(key, change)
+            return await _make(caller, key, change)
     except EmailTaken as error:
         raise BadRequest("Email already exists", "email_exists", field="email") from error
+    if change.columns:
+        resources().registry_changed(Change(kind="user", id=key))
+        await note("user_changed", caller.user_id, f"user {key}: {', '.join(change.columns)}")
     return reply({"message": "User updated successfully", "user": _user(changed)})
 
 
-async def _make(key: int, change: PersonChange) -> Response:
+def _refuse_another_login(row: Mapping[str, Any] | None, change: PersonChange) -> None:
+    """With an address one logs in: it is changed where logins are looked after, by whoever has just logged in."""
+    if row is not None and change.columns.get("email", row["email"]) != row["email"]:
+        message = "An address is for logging in: an administrator changes it, by PATCH /api/v1/users/{id}"
+        raise Forbidden(message, "login_required", field="email")
+
+
+async def _make(caller: Caller, key: int, change: PersonChange) -> Response:
     if not 1 <= key <= _MAX_NEW_ID:
         raise BadRequest(f"User ids are 1 to {_MAX_NEW_ID}", "bad_user_id", field="user_id")
     if "name" not in change.model_fields_set:
@@ -92,6 +107,8 @@ async def _make(key: int, change: PersonChange) -> Response:
     made = await queries.add_user(resources().engine, row)
     if made is None:
         raise BadRequest("User already exists", "user_exists", field="user_id")
+    resources().registry_changed(Change(kind="user", id=key))
+    await note("user_added", caller.user_id, f"user {key}")
     return reply({"message": "User created successfully", "user": _user(made)}, 201)
 
 

@@ -4,8 +4,9 @@ import re
 from typing import Annotated, Any, Final, Self
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, model_validator
 
+from services.api.accounts.schemas import Email
 from services.api.inputs import Page, Query, Text
 from shared.readings import Value
 
@@ -21,10 +22,6 @@ _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 def _none_if_empty(value: Any) -> Any:
     return None if value == "" else value
-
-
-# kept as an account's is: two that differ in capitals are one
-Email = Annotated[Text, Field(max_length=255, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(str.lower)]
 
 
 class PersonChange(BaseModel):

@@ -7,6 +7,7 @@ from hashlib import blake2s
 from typing import Any, Final, NamedTuple
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from services.api.errors import BadRequest
 
@@ -33,6 +34,10 @@ class Spot(NamedTuple):
     after: tuple[int, str, int] | None = None
 
 
+_position: Final = TypeAdapter(Position)
+_spot: Final = TypeAdapter(Spot)
+
+
 def encode(position: Position, question: str) -> str:
     """`question`: the query as the client wrote it; another one will not accept this cursor."""
     return _sealed([VERSION, *position], question)
@@ -40,7 +45,10 @@ def encode(position: Position, question: str) -> str:
 
 def decode(cursor: str, question: str) -> Position:
     """The inverse; raises BadRequest for a cursor that was changed, cut, or belongs to another query."""
-    return Position(*_opened(cursor, question))
+    try:
+        return _position.validate_python(_opened(cursor, question))
+    except ValidationError as error:
+        raise _bad() from error
 
 
 def encode_spot(spot: Spot, question: str) -> str:
@@ -50,8 +58,10 @@ def encode_spot(spot: Spot, question: str) -> str:
 
 def decode_spot(cursor: str, question: str) -> Spot:
     """The inverse; raises BadRequest."""
-    start_ns, end_ns, device_id, window, after = _opened(cursor, question)
-    return Spot(start_ns, end_ns, device_id, window, tuple(after) if after else None)
+    try:
+        return _spot.validate_python(_opened(cursor, question))
+    except ValidationError as error:
+        raise _bad() from error
 
 
 def _sealed(content: Sequence[Any], question: str) -> str:
@@ -67,10 +77,13 @@ def _opened(cursor: str, question: str) -> list[Any]:
     digest, content = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
     if digest != _digest(content, question):
         raise _bad()
-    version, *position = orjson.loads(content)
-    if version != VERSION:
+    try:
+        told = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise _bad() from error
+    if not isinstance(told, list) or told[:1] != [VERSION]:
         raise _bad()
-    return list(position)
+    return told[1:]
 
 
 _DIGEST_BYTES: Final = 9

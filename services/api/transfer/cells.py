@@ -15,8 +15,9 @@ from shared.readings import Value
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 _BOOLEANS: Final = ("true", "false")
+# each digit can be read in one way only: with two, a long row of them would be tried in every combination
 _NUMBER: Final = re.compile(
-    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)", re.ASCII | re.IGNORECASE
+    r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)", re.ASCII | re.IGNORECASE
 )
 _JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 

@@ -60,7 +60,7 @@ class Records:
             self._give(line, found)
             return
         self._open.append(line)
-        self._size += len(line)
+        self._size += len(line) + 1  # an empty line is kept, too
         if odd and len(self._open) > 1:
             self._give(b"\n".join(self._open), found)
         elif self._size > MAX_RECORD:

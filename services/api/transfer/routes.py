@@ -55,7 +55,7 @@ async def export(caller: Caller) -> Response:
     given = resources()
     device_ids = await _devices(caller, asked, given)
     table = await _table(caller, asked, given)
-    given.streams.join()
+    given.streams.join(caller.user_id)
     wanted = RawQuery("", caller.tenants, asked.start, asked.end, PAGE, asked.metrics)
     source = pages(given.store, device_ids, wanted)
     first = await anext(source, None)  # a store that is away is said before the answer begins
@@ -130,7 +130,7 @@ async def import_readings(caller: Caller) -> Response:
     asked = query(ImportQuery)
     records, reader = _reader()
     given = resources()
-    given.streams.join()
+    given.streams.join(caller.user_id)
     source = await _worker(given)
     max_ahead_ns = int(given.settings.max_ahead_s * 1e9)
     judge = Judge(await queries.profile_rows(given.engine), time.time_ns(), max_ahead_ns)

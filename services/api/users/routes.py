@@ -18,6 +18,7 @@ from services.api.inputs import Query, body, query, row_id
 from services.api.resources import resources
 from services.api.users import queries
 from services.api.users.schemas import NewUser, PasswordSet, UserChange, UsersPage, UsersQuery
+from shared.changes import Change
 
 routes = Blueprint("users", __name__, url_prefix="/api/v1/users")
 
@@ -39,7 +40,7 @@ async def list_users(_caller: Caller) -> Response:
 
 
 @routes.post("")
-@guarded("admin")
+@guarded("admin", by_login=True)
 @tag(["users"])
 @document_request(NewUser)
 @document_response(User, 201)
@@ -59,6 +60,7 @@ async def add_user(caller: Caller) -> Response:
         made = await accounts.add_user(resources().engine, row)
     except IntegrityError as error:
         raise _taken() from error
+    resources().registry_changed(Change(kind="user", id=made["id"]))
     await note("user_added", caller.user_id, new.email)
     return reply(user_told(made), 201)
 
@@ -75,7 +77,7 @@ async def get_user(_caller: Caller, user_id: str) -> Response:
 
 
 @routes.patch("/<user_id>")
-@guarded("admin")
+@guarded("admin", by_login=True)
 @tag(["users"])
 @document_request(UserChange)
 @document_response(User)
@@ -92,12 +94,13 @@ async def change_user(caller: Caller, user_id: str) -> Response:
         raise _last_admin() from error
     told = _found(row if changes else await accounts.user_by_id(engine, key))
     if changes:
+        resources().registry_changed(Change(kind="user", id=key))
         await note("user_changed", caller.user_id, f"user {key}: {', '.join(changes)}")
     return reply(user_told(told))
 
 
 @routes.put("/<user_id>/password")
-@guarded("admin")
+@guarded("admin", by_login=True)
 @tag(["users"])
 @document_request(PasswordSet)
 async def set_password(caller: Caller, user_id: str) -> Response:
@@ -108,12 +111,13 @@ async def set_password(caller: Caller, user_id: str) -> Response:
     new = accounts.NewHash(await here.passwords.hash(asked.password), asked.must_change_password)
     if not await accounts.set_password(resources().engine, key, new, here.now_ns()):
         raise _unknown()
+    resources().registry_changed(Change(kind="user", id=key))
     await note("password_set", caller.user_id, f"user {key}")
     return Response(b"", status=204)
 
 
 @routes.delete("/<user_id>")
-@guarded("admin")
+@guarded("admin", by_login=True)
 @tag(["users"])
 async def delete_user(caller: Caller, user_id: str) -> Response:
     """Delete a user to whom nothing ever belonged; others can be disabled."""
@@ -128,6 +132,7 @@ async def delete_user(caller: Caller, user_id: str) -> Response:
         raise Conflict("Devices, items or readings belong to this user: disable it instead", "user_owns") from error
     if not found:
         raise _unknown()
+    resources().registry_changed(Change(kind="user", id=key))
     await note("user_deleted", caller.user_id, f"user {key}")
     return Response(b"", status=204)
 

@@ -50,3 +50,9 @@ def test_the_second_measurement_is_a_metric() -> None:
     row = reader.read(b"1767268800,d1,sensor_data,2")
     assert row is not None
     assert (row.measurement, row.payload) == ("sensor_data", b'{"time":1767268800,"values":{"measurement":2}}')
+
+
+@pytest.mark.parametrize(("end", "begins"), [("x", b'"111'), ("e", b'"111'), ("", b"1111"), (".", b"Infi")])
+def test_a_long_row_of_digits_is_read_once(end: str, begins: bytes) -> None:
+    """Tried in every combination it would keep the whole process busy for minutes."""
+    assert (json_of("1" * 130_000 + end) or b"")[:4] == begins

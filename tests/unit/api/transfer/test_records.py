@@ -54,3 +54,10 @@ def test_a_quote_that_is_never_closed_costs_no_more_than_a_record() -> None:
 def test_a_file_that_ends_within_quotes_gives_what_there_is() -> None:
     """Whoever reads it, says what is wrong."""
     assert cut(b'a\n"b\nc') == [b"a", b'"b\nc']
+
+
+def test_empty_lines_within_quotes_are_counted() -> None:
+    """A quote that is never closed, and a million of them, is one record that is too long."""
+    records = Records(quoted=True)
+    assert records.feed(b'time,"' + b"\n" * 1_000_000).count(None) == 1
+    assert len(records._open) <= MAX_RECORD
