@@ -124,7 +124,12 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     )
     api = create_app(given)
     metrics = MetricsPage(ingest.metrics, loopback=True)
-    paths: dict[str, ASGI3] = {"/ws": realtime.asgi_ws, "/socket.io": realtime.asgi_socketio, "/metrics": metrics}
+    paths: dict[str, ASGI3] = {
+        "/ws": realtime.asgi_ws,
+        "/sse": realtime.asgi_sse,
+        "/socket.io": realtime.asgi_socketio,
+        "/metrics": metrics,
+    }
     app = Gate(
         ByPath(cast("ASGI3", api), paths),
         allowed_hosts=settings.api.allowed_hosts,

@@ -18,7 +18,8 @@ from services.realtime.frames import (
 )
 from services.realtime.hub import Hub
 from services.realtime.mailbox import Mailbox
-from services.realtime.protocol import MAX_MESSAGE_BYTES, Subscribe, Unsubscribe, parse
+from services.realtime.pace import Pace
+from services.realtime.protocol import MAX_MESSAGE_BYTES, Ping, Subscribe, Unsubscribe, parse
 from services.realtime.recent import Known
 from services.realtime.selection import Filter, Selection, UserIds, select
 
@@ -39,7 +40,12 @@ class CloseCode(IntEnum):
     TOO_BIG = 1009
     FAILED = 1011
     RESTART = 1012
+    OVERLOADED = 1013
     BAD_MESSAGE = 4400
+    UNKNOWN = 4401
+    FORBIDDEN = 4403
+    NO_LOGIN = 4408
+    TOO_MANY = 4429
     TOO_SLOW = 4503
 
 
@@ -63,6 +69,7 @@ class Stream:
     latest: Latest
     clock: Callable[[], float]
     heartbeat_s: float
+    subscribes_per_min: int = 240
 
 
 class Session:
@@ -78,6 +85,7 @@ class Session:
         self._subscriptions: dict[int, Subscribe] = {}
         self._selection: Selection = select(user_ids, ())
         self._bad_messages = 0
+        self._pace = Pace(stream.subscribes_per_min)
         self._end: tuple[int, str] | None = None
         self._sending = False
         self._moved_s = stream.clock()
@@ -106,6 +114,11 @@ class Session:
         if not self.mailbox.cursor:
             self.mailbox.cursor = self._stream.hub.cursor
         self._select({**self._subscriptions, asked.id: asked})
+
+    def see(self, user_ids: UserIds) -> None:
+        """From now on the devices of these owners, whatever was subscribed to before."""
+        self._user_ids = user_ids
+        self._select(self._subscriptions)
 
     def stuck(self, now: float) -> bool:
         return self.mailbox.overflowed or (self._sending and now - self._moved_s > self._stuck_s)
@@ -163,11 +176,18 @@ class Session:
             raise BadMessage("bad_message", "send text frames, not binary ones")
         asked = parse(message)
         if isinstance(asked, Subscribe):
+            self._keep_pace(asked)
             await self._begin(asked)
         elif isinstance(asked, Unsubscribe):
             self._select({number: other for number, other in self._subscriptions.items() if number != asked.id})
-        else:
+        elif isinstance(asked, Ping):
             self.mailbox.reply(PONG)
+
+    def _keep_pace(self, asked: Subscribe) -> None:
+        wait_s = self._pace.wait_s(self._stream.clock())
+        if wait_s:
+            often = self._stream.subscribes_per_min
+            raise BadMessage("rate_limited", f"{often} subscribes a minute: try again in {wait_s:.0f} s", asked.id)
 
     async def _begin(self, asked: Subscribe) -> None:
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS and asked.id not in self._subscriptions:
