@@ -113,6 +113,29 @@ def bench_ingest(*, curve: bool, **plan: Any) -> None:
     )
 
 
+@bench.command("realtime")
+@click.option("--case", "cases", multiple=True, help="Some of: idle many steady full memory connect deaf. Default: all")
+@click.option(
+    "--seconds", type=click.FloatRange(0.5, 600), default=10.0, show_default=True, help="Of each measurement."
+)
+@click.option("--server", "servers", multiple=True, help="Some of: hypercorn plain uvicorn. Default: hypercorn")
+@click.option("--coalesce-ms", type=click.FloatRange(0, 1000), default=50.0, show_default=True)
+def bench_realtime(*, cases: tuple[str, ...], servers: tuple[str, ...], **plan: Any) -> None:
+    """Of live readings: CPU per reading delivered, time from commit to client, memory of an idle client."""
+    import asyncio  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from telemetrio.bench import show  # noqa: PLC0415
+    from telemetrio.bench_realtime import CASES, SERVERS, Plan, bench_realtime  # noqa: PLC0415
+
+    for given, known in ((cases, CASES), (servers, SERVERS)):
+        if unknown := set(given) - set(known):
+            raise click.BadParameter(f"{min(unknown)}: there are {', '.join(known)}")
+    asked = Plan(cases or CASES, servers=servers or SERVERS[:1], **plan)
+    show(asyncio.run(bench_realtime(asked, Console(stderr=True))), Console())
+
+
 def main() -> None:
     """Run a command; what somebody must mend is one sentence and an exit code, never a traceback."""
     try:

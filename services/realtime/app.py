@@ -16,7 +16,7 @@ from services.realtime.sessions import Sessions
 from services.realtime.settings import RealtimeSettings
 from services.realtime.transports.socketio import SocketIoEndpoint
 from services.realtime.transports.sse import SseEndpoint
-from services.realtime.transports.websocket import WebSocketEndpoint
+from services.realtime.transports.websocket import WebSocket, WebSocketEndpoint
 from shared.readings import ReadingBatch
 
 log = structlog.get_logger()
@@ -39,8 +39,8 @@ class Realtime:
         self.sessions: Final = Sessions()
         turnstile = Turnstile(settings.newcomers_per_s)
         self.entrance: Final = Entrance(self.sessions, keeper or OpenDoor(), turnstile, settings.connections_per_user)
-        self.asgi_ws: Final = WebSocketEndpoint(self.entrance, self._open)
-        self.asgi_sse: Final = SseEndpoint(self.entrance, self._open)
+        self.asgi_ws: Final = WebSocketEndpoint(self.entrance, self._open_websocket)
+        self.asgi_sse: Final = SseEndpoint(self.entrance, self._open_sse)
         self.asgi_socketio: Final = SocketIoEndpoint(self.entrance, self._open_socketio, settings.socketio_rate)
 
     def publish(self, batch: ReadingBatch) -> None:
@@ -84,9 +84,17 @@ class Realtime:
             except ReviewUnavailable as error:
                 log.warning("review_unavailable", reason=str(error))
 
-    def _open(self, transport: Transport, guest: Guest) -> Session:
+    def _open_websocket(self, transport: WebSocket, guest: Guest) -> Session:
+        session = Session(self._stream, transport, self._mailbox(), guest.user_ids)
+        session.express = transport.express
+        return session
+
+    def _open_sse(self, transport: Transport, guest: Guest) -> Session:
+        return Session(self._stream, transport, self._mailbox(), guest.user_ids)
+
+    def _mailbox(self) -> Mailbox:
         limit = self._settings.mailbox_kib * 1024
-        return Session(self._stream, transport, Mailbox(limit, limit), guest.user_ids)
+        return Mailbox(limit, limit)
 
     def _open_socketio(self, transport: Transport, guest: Guest) -> Session:
         # about a second of what it may be sent, so that what it gets is fresh; every device is kept however many

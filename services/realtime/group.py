@@ -93,6 +93,9 @@ class Group:
         self._scheduled = False
         if not self._waiting:
             return
+        self._schedule(
+            self._coalesce_s
+        )  # first: what follows takes its time, and the next frame need not wait for that
         waiting, self._waiting = self._waiting, []
         cursor = self._cursor()
         shared = Chunk(waiting, cursor)
@@ -103,7 +106,6 @@ class Group:
             self._members[member] = 0
             if begin < len(waiting):
                 member.put(Chunk(waiting[begin:], cursor))
-        self._schedule(self._coalesce_s)
 
     def _schedule(self, delay_s: float) -> None:
         self._scheduled = True

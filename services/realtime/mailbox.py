@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from services.realtime.conflation import Conflated
 from services.realtime.frames import readings_frame
@@ -12,11 +13,16 @@ _Notes = dict[str, str]
 """The newest status frame of each device, where several were waiting."""
 
 
+Express = Callable[[str], bool]
+"""Sends a frame at once, without waiting; False: it can't now, and has sent nothing."""
+
+
 class Mailbox:
     """Filled by the hub without waiting, emptied by the session's writer.
 
     Above `limit_bytes` of waiting readings they are conflated; when even the conflated ones need more than
-    `conflated_bytes`, the mailbox gives up: `overflowed` is set and it takes nothing more.
+    `conflated_bytes`, the mailbox gives up: `overflowed` is set and it takes nothing more. While nothing waits readings
+    go by `express`, where there is one: see Session.
     """
 
     def __init__(self, limit_bytes: int, conflated_bytes: int) -> None:
@@ -28,6 +34,7 @@ class Mailbox:
         self._filled = asyncio.Event()
         self._replied = asyncio.Event()
         self._replied.set()
+        self.express: Express | None = None
         self.cursor = ""
         self.overflowed = False
         self.gaps = 0
@@ -107,6 +114,9 @@ class Mailbox:
 
     def _append(self, item: Chunk | _Notes, size: int) -> None:
         if self.overflowed:
+            return
+        if self.express is not None and not self._items and isinstance(item, Chunk) and self.express(item.frame):
+            self.cursor = item.cursor
             return
         self._items.append(item)
         self._bytes += size

@@ -17,7 +17,7 @@ from services.realtime.frames import (
     welcome_frame,
 )
 from services.realtime.hub import Hub
-from services.realtime.mailbox import Mailbox
+from services.realtime.mailbox import Express, Mailbox
 from services.realtime.pace import Pace
 from services.realtime.protocol import MAX_MESSAGE_BYTES, Ping, Subscribe, Unsubscribe, parse
 from services.realtime.recent import Known
@@ -90,6 +90,7 @@ class Session:
         self._sending = False
         self._moved_s = stream.clock()
         self.mailbox = mailbox
+        self.express: Express | None = None
 
     async def run(self) -> None:
         """Write in this task, read in another; whichever ends takes the other along."""
@@ -123,16 +124,22 @@ class Session:
     def stuck(self, now: float) -> bool:
         return self.mailbox.overflowed or (self._sending and now - self._moved_s > self._stuck_s)
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is being sent, and nothing is about to be."""
+        return not self._sending and not len(self.mailbox) and self._stream.hub.quiet(self._selection)
+
     def beat(self, now: float) -> None:
         """Send a heartbeat if nothing was sent for a while and nothing is about to be: its cursor skips nothing."""
-        idle = not self._sending and not len(self.mailbox) and self._stream.hub.quiet(self._selection)
-        if idle and now - self._moved_s >= self._stream.heartbeat_s:
+        if self.idle and now - self._moved_s >= self._stream.heartbeat_s:
             cursor = self._stream.hub.cursor
             self.mailbox.cursor = cursor
             self.mailbox.reply(heartbeat_frame(cursor))
 
     async def _write(self) -> None:
         await self._send(welcome_frame(self._stream.heartbeat_s))
+        if self.express is not None:
+            self.mailbox.express = self._overtake
         while self._end is None and not self.mailbox.overflowed:
             frames = self.mailbox.take()
             if not frames:
@@ -148,6 +155,13 @@ class Session:
         await self._transport.send(frame)
         self._sending = False
         self._moved_s = self._stream.clock()
+
+    def _overtake(self, frame: str) -> bool:
+        """For the mailbox, while nothing waits in it: past the writer, unless that is in the middle of a send."""
+        if self._sending or self._end is not None or self.express is None or not self.express(frame):
+            return False
+        self._moved_s = self._stream.clock()
+        return True
 
     async def _read(self) -> None:
         try:

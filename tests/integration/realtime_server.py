@@ -16,6 +16,7 @@ from services.realtime.protocol import server_messages
 from services.realtime.recent import Known
 from services.realtime.selection import UserIds
 from services.realtime.settings import RealtimeSettings
+from shared import connection
 from shared.gate import Gate
 from shared.listeners import DEAD_AFTER_S, listening_sockets
 from shared.readings import DeviceStatus, Reading, ReadingBatch
@@ -87,6 +88,7 @@ async def serving(
         await server.stopping.wait()
         await realtime.drain()
 
+    connection.install()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.errorlog = None

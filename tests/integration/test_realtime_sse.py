@@ -13,7 +13,7 @@ from tests.peers.waiting import eventually_async
 
 
 async def test_a_stream_has_what_a_websocket_has() -> None:
-    """Welcome, the answer, a snapshot, then every reading of the devices and metrics in the address, each with its id."""
+    """Welcome, the answer, a snapshot, then every reading that the address asks for, with its cursor as id."""
     async with serving() as server:
         server.publish(reading("d1", 1, a=1.0, b=2.0))
         async with streaming(server, "?devices=d1,d2&metrics=a") as events:

@@ -18,7 +18,7 @@ from services.realtime.errors import Crowded, Denied
 from services.realtime.protocol import MAX_MESSAGE_BYTES, Subscribe
 from services.realtime.session import Session, Transport
 from services.realtime.transports.refusal import refuse
-from services.realtime.transports.severance import sever
+from services.realtime.transports.severance import cut
 from shared.gate import Receive, Scope, Send
 
 log = structlog.get_logger()
@@ -124,7 +124,7 @@ class SocketIoEndpoint:
         try:
             await self._app(scope, receive, send)
         except asyncio.CancelledError:
-            sever(scope.get("client"))  # it hung when everything else had ended
+            cut(scope)  # it hung when everything else had ended
             raise
         finally:
             self._requests.discard(request)

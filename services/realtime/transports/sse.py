@@ -16,7 +16,7 @@ from services.realtime.errors import BadMessage, Crowded, Denied
 from services.realtime.protocol import Subscribe, parse
 from services.realtime.session import Session, Transport
 from services.realtime.transports.refusal import refuse
-from services.realtime.transports.severance import sever
+from services.realtime.transports.severance import cut
 from shared.gate import Header, Receive, Scope, Send
 
 SUBSCRIPTION: Final = 1
@@ -121,7 +121,7 @@ class SseEndpoint:
                 with self._entrance.visit() as visit:
                     await self._serve(visit, scope, receive, send)
             except asyncio.CancelledError:
-                sever(scope.get("client"))  # it takes nothing: see Sessions
+                cut(scope)  # it takes nothing: see Sessions
                 raise
             except Denied as denied:
                 await refuse(scope, send, denied.status, str(denied))
