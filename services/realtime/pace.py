@@ -13,7 +13,7 @@ class Pace:
     def wait_s(self, now: float) -> float:
         """0: it may, and has. Otherwise in how many seconds it may."""
         after_s = max(self._full_s, now) + self._interval_s
-        if after_s - now > 60 + self._interval_s / 2:
+        if after_s - now > 60 + 1e-6:  # sums of fractions are not exact
             return after_s - now - 60
         self._full_s = after_s
         return 0.0

@@ -108,6 +108,6 @@ class WebSocketEndpoint:
 
 def _ticket(scope: Scope) -> str | None:
     """The ticket in the address, which is taken out of it: nothing behind this may write it down."""
-    given = parse_qs(scope["query_string"].decode("latin1")).get("ticket")
+    given = parse_qs(scope["query_string"].decode("latin1"), keep_blank_values=True).get("ticket")
     scope["query_string"] = b""
     return given[0] if given else None
