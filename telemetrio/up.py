@@ -19,6 +19,7 @@ from services.ingest.assembly import Ingest, Surroundings, open_ingest
 from services.ingest.settings import IngestSettings
 from services.realtime.app import Realtime
 from services.realtime.latest import LatestTable
+from services.realtime.metrics import watch_realtime
 from services.realtime.settings import RealtimeSettings
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
@@ -123,6 +124,7 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
         DirectCommander(ingest.intake, settings.ingest.source),
     )
     api = create_app(given)
+    watch_realtime(ingest.metrics.registry, realtime)
     metrics = MetricsPage(ingest.metrics, loopback=True)
     paths: dict[str, ASGI3] = {
         "/ws": realtime.asgi_ws,

@@ -36,6 +36,7 @@ class Realtime:
         self._hub = Hub(loop.call_later, loop.time, settings.coalesce_ms / 1000)
         self._stream = Stream(self._hub, latest, loop.time, settings.heartbeat_s, settings.subscribes_per_min)
         self._changed = asyncio.Event()
+        self.published = 0
         self.sessions: Final = Sessions()
         turnstile = Turnstile(settings.newcomers_per_s)
         self.entrance: Final = Entrance(self.sessions, keeper or OpenDoor(), turnstile, settings.connections_per_user)
@@ -45,6 +46,7 @@ class Realtime:
 
     def publish(self, batch: ReadingBatch) -> None:
         """Hand a committed batch to everybody who may see it. Never waits, and no client can make it fail."""
+        self.published += len(batch.readings)
         self._hub.publish(batch)
 
     def review_soon(self) -> None:

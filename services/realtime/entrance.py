@@ -17,8 +17,9 @@ LOGIN_WITHIN_S: Final = 10.0
 class Visit:
     """One client from its first byte to its last."""
 
-    def __init__(self, entrance: "Entrance") -> None:
+    def __init__(self, entrance: "Entrance", transport: str) -> None:
         self._entrance = entrance
+        self._transport = transport
         self.guest: Guest | None = None
 
     async def identify(self, offer: Offer | None) -> Guest:
@@ -34,7 +35,11 @@ class Visit:
         return guest
 
     async def serve(self, session: Session) -> None:
-        await self._entrance.sessions.serve(session, self.guest or LOCAL_ADMIN)
+        self._entrance.clients[self._transport] += 1
+        try:
+            await self._entrance.sessions.serve(session, self.guest or LOCAL_ADMIN)
+        finally:
+            self._entrance.clients[self._transport] -= 1
 
 
 class Entrance:
@@ -47,6 +52,7 @@ class Entrance:
         self._per_user = per_user
         self._present: Counter[int] = Counter()
         self.refused: Final[Counter[str]] = Counter(crowded=0, denied=0)
+        self.clients: Final[Counter[str]] = Counter(websocket=0, sse=0, socketio=0)
 
     @property
     def asks(self) -> bool:
@@ -66,10 +72,10 @@ class Entrance:
             raise Crowded(1.0, CloseCode.RESTART, "restart")
 
     @contextmanager
-    def visit(self) -> Iterator[Visit]:
+    def visit(self, transport: str) -> Iterator[Visit]:
         """Around all that is done for one client, in the task that does it."""
         self.sessions.entering()
-        visit = Visit(self)
+        visit = Visit(self, transport)
         try:
             yield visit
         except Denied:

@@ -37,6 +37,8 @@ class Mailbox:
         self.express: Express | None = None
         self.cursor = ""
         self.overflowed = False
+        self.delivered = 0
+        self.dropped = 0
         self.gaps = 0
 
     @property
@@ -90,7 +92,10 @@ class Mailbox:
         if isinstance(item, Conflated):
             self.cursor = item.cursor
             self.gaps += bool(item.dropped)
-            return item.frames()
+            self.dropped += item.dropped
+            frames = item.frames()
+            self.delivered += sum(frame.count('{"device_id":') for frame in frames)
+            return frames
         if isinstance(item, str):
             self._replies -= 1
             if not self._replies:
@@ -101,6 +106,7 @@ class Mailbox:
 
     def _readings(self, first: Chunk) -> str:
         self._bytes -= len(first.body)
+        self.delivered += first.count
         self.cursor = first.cursor
         if not self._items or not isinstance(self._items[0], Chunk):
             return first.frame
@@ -109,6 +115,7 @@ class Mailbox:
             self._items.popleft()
             bodies.append(chunk.body)
             self._bytes -= len(chunk.body)
+            self.delivered += chunk.count
             self.cursor = chunk.cursor
         return readings_frame(self.cursor, ",".join(bodies))
 
@@ -117,6 +124,7 @@ class Mailbox:
             return
         if self.express is not None and not self._items and isinstance(item, Chunk) and self.express(item.frame):
             self.cursor = item.cursor
+            self.delivered += item.count
             return
         self._items.append(item)
         self._bytes += size

@@ -89,6 +89,7 @@ class Session:
         self._end: tuple[int, str] | None = None
         self._sending = False
         self._moved_s = stream.clock()
+        self.frames = 0
         self.mailbox = mailbox
         self.express: Express | None = None
 
@@ -120,6 +121,15 @@ class Session:
         """From now on the devices of these owners, whatever was subscribed to before."""
         self._user_ids = user_ids
         self._select(self._subscriptions)
+
+    @property
+    def subscriptions(self) -> int:
+        return len(self._subscriptions)
+
+    @property
+    def ended(self) -> int:
+        """The code with which it ended: by the client's leaving, if nobody said otherwise."""
+        return int(self._end[0]) if self._end else CloseCode.GONE
 
     def stuck(self, now: float) -> bool:
         return self.mailbox.overflowed or (self._sending and now - self._moved_s > self._stuck_s)
@@ -155,12 +165,14 @@ class Session:
         await self._transport.send(frame)
         self._sending = False
         self._moved_s = self._stream.clock()
+        self.frames += 1
 
     def _overtake(self, frame: str) -> bool:
         """For the mailbox, while nothing waits in it: past the writer, unless that is in the middle of a send."""
         if self._sending or self._end is not None or self.express is None or not self.express(frame):
             return False
         self._moved_s = self._stream.clock()
+        self.frames += 1
         return True
 
     async def _read(self) -> None:

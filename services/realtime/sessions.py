@@ -1,9 +1,11 @@
 """All sessions of the process: looked after while they run, ended in good order when it stops."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from functools import reduce
+from typing import Final, NamedTuple, cast
 
 from services.realtime.admission import LOCAL_ADMIN, Guest
 from services.realtime.session import CloseCode, Session
@@ -12,6 +14,20 @@ SPREAD_S: Final = 0.005
 """Between two closings at a restart: clients that are sent away together come back together."""
 LONGEST_S: Final = 24 * 3600.0
 """Nobody stays on a ticket of yesterday."""
+
+
+class Sent(NamedTuple):
+    """To clients: messages, readings; gaps that they were told of, and readings left out with them."""
+
+    frames: int
+    readings: int
+    gaps: int
+    dropped: int
+
+    def and_by(self, session: Session) -> "Sent":
+        box = session.mailbox
+        added = (session.frames, box.delivered, box.gaps, box.dropped)
+        return Sent(*(mine + more for mine, more in zip(self, added, strict=True)))
 
 
 @dataclass(slots=True)
@@ -30,6 +46,8 @@ class Sessions:
         self._served: dict[Session, _Served] = {}
         self._entering: set[asyncio.Task[object]] = set()
         self._longest_s = longest_s
+        self._sent = Sent(0, 0, 0, 0)
+        self.ended: Final[Counter[str]] = Counter()
         self.draining = False
 
     def __len__(self) -> int:
@@ -42,6 +60,11 @@ class Sessions:
     def guests(self) -> set[Guest]:
         """Whose sessions there are."""
         return {served.guest for served in self._served.values()}
+
+    @property
+    def sent(self) -> Sent:
+        """By all sessions there were."""
+        return reduce(Sent.and_by, self._served, self._sent)
 
     def entering(self) -> None:
         """The calling task is about to serve somebody: it ends with the others."""
@@ -60,6 +83,8 @@ class Sessions:
             await session.run()
         finally:
             del self._served[session]
+            self._sent = self._sent.and_by(session)
+            self.ended[str(session.ended)] += 1
 
     def look_after(self, now: float) -> None:
         """Heartbeats for silent sessions; the end of those whose client takes nothing, or stays for too long."""

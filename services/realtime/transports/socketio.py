@@ -160,7 +160,7 @@ class SocketIoEndpoint:
 
     async def _serve(self, sid: str, transport: SocketIoTransport, ticket: str) -> None:
         try:
-            with self._entrance.visit() as visit:
+            with self._entrance.visit("socketio") as visit:
                 session = self._open(transport, await visit.identify(Offer("ticket", ticket, "ws")))
                 session.subscribe(EVERYTHING)
                 await visit.serve(session)

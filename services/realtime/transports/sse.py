@@ -118,7 +118,7 @@ class SseEndpoint:
             await refuse(scope, send, 405, "A stream can only be read, with GET")
         else:
             try:
-                with self._entrance.visit() as visit:
+                with self._entrance.visit("sse") as visit:
                     await self._serve(visit, scope, receive, send)
             except asyncio.CancelledError:
                 cut(scope)  # it takes nothing: see Sessions

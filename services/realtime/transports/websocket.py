@@ -64,7 +64,7 @@ class WebSocketEndpoint:
             await refuse(scope, send, 503, "Restarting, come back in a moment")
             return
         try:
-            with self._entrance.visit() as visit:
+            with self._entrance.visit("websocket") as visit:
                 await self._serve(visit, _ticket(scope), WebSocket(scope, receive, send), send)
         except asyncio.CancelledError:
             cut(scope)  # it takes nothing: see Sessions
