@@ -71,6 +71,17 @@ def simulate(*, bad: str, port: int, mqtt_port: int, **fleet: Any) -> None:
     sys.exit(0 if report.clean else 1)
 
 
+@cli.command()
+@click.argument("kind", type=click.Choice(["ws", "asyncapi"]))
+def schema(*, kind: str) -> None:
+    """Print the JSON Schema of every live message (ws), or the AsyncAPI description (asyncapi)."""
+    import json  # noqa: PLC0415
+
+    from telemetrio.schema import asyncapi, json_schema  # noqa: PLC0415
+
+    click.echo(json.dumps(json_schema() if kind == "ws" else asyncapi(), indent=2, ensure_ascii=False))
+
+
 @cli.group()
 def bench() -> None:
     """Measure this machine: CPU per message, and what it could take. Loopback only, bounded, stops by itself."""
