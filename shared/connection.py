@@ -5,6 +5,7 @@ that are the same for all. A connection is therefore put into the scope's state,
 it; one that does not is served as ever, and under another server there is none (docs/decisions/0023).
 """
 
+from contextlib import suppress
 from typing import Any, Final
 
 from hypercorn.asyncio import run
@@ -36,6 +37,11 @@ class Connection(TCPServer):
     def sever(self) -> None:
         """End it, whatever its peer does: Hypercorn itself would wait until all is sent."""
         self.writer.transport.abort()
+
+    async def _close(self) -> None:
+        # what became of a peer that is gone is no news: Hypercorn expects every error here but a timeout
+        with suppress(TimeoutError):
+            await super()._close()
 
 
 def connection_of(scope: Scope) -> Connection | None:

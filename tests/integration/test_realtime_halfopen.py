@@ -5,6 +5,8 @@ import ctypes
 import socket
 import struct
 
+import pytest
+
 from tests.integration.realtime_server import serving, settings
 from tests.peers.waiting import eventually_async
 
@@ -36,7 +38,7 @@ async def vanished(port: int, request: bytes) -> socket.socket:
     return raw
 
 
-async def test_clients_whose_line_is_dead_are_reaped() -> None:
+async def test_clients_whose_line_is_dead_are_reaped(caplog: pytest.LogCaptureFixture) -> None:
     """Silent ones by TCP's own questions, those with a heartbeat on its way by its not being acknowledged."""
     for heartbeat_s in (60.0, 0.2):
         async with serving(settings(heartbeat_s=heartbeat_s), dead_after_s=2) as server:
@@ -49,3 +51,4 @@ async def test_clients_whose_line_is_dead_are_reaped() -> None:
             await eventually_async(reaped, within_s=15)
             for raw in gone:
                 raw.close()
+    assert [record.getMessage() for record in caplog.records if "Unhandled" in record.getMessage()] == []
