@@ -222,3 +222,34 @@ async def test_draining_ends_all_in_time_whatever_they_do() -> None:
     assert isinstance(results[-1], asyncio.CancelledError)
     assert [wire.closed and wire.closed[0] for wire in (*wires, late)] == [1012] * 21
     assert len(house.sessions) == 0
+
+
+async def test_the_quick_way_overtakes_no_send() -> None:
+    """Readings go by it once the client was welcomed, and never while a send to the client is still going on."""
+    house, wire = House(), Wire()
+    quick: list[str] = []
+
+    def express(frame: str) -> bool:
+        quick.append(frame)
+        return True
+
+    task = house.open(wire)
+    house.session.express = express
+    house.session.subscribe(EVERYTHING)
+    house.publish("before")
+    await settle()
+    wire.listening.clear()
+    wire.said.put_nowait('{"type":"ping"}')
+    await settle()
+    house.publish("meanwhile")
+    await settle()
+    assert ["meanwhile" in frame for frame in quick] == [False] * len(quick)
+    wire.listening.set()
+    await settle()
+    house.publish("after")
+    await settle()
+    assert [orjson.loads(frame)["readings"][0]["device_id"] for frame in quick][-1:] == ["after"]
+    assert wire.types[-2:] == ["pong", "readings"]
+    wire.said.put_nowait(None)
+    await task
+    assert house.session.frames == len(quick) + len(wire.sent)
