@@ -240,6 +240,6 @@ async def test_subscribing_has_a_pace() -> None:
 async def test_who_is_on_the_way_in_does_not_hold_up_the_end() -> None:
     """A connection that has not logged in yet is cut off when the server stops."""
     async with serving(settings(drain_s=1), keeper=keeper()) as server, entering(server) as client:
-        await server.stop()
+        await server.realtime.drain()
         frame = await client.raw.receive(10)
         assert frame.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
