@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from hypercorn.asyncio import run
 from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.events import Closed, Event
 from hypercorn.protocol import ws_stream
 
 from shared.gate import Scope
@@ -38,8 +39,15 @@ class Connection(TCPServer):
         """End it, whatever its peer does: Hypercorn itself would wait until all is sent."""
         self.writer.transport.abort()
 
+    # a peer that is gone is no news: Hypercorn expects every error of it but a timeout
+
+    async def protocol_send(self, event: Event) -> None:
+        try:
+            await super().protocol_send(event)
+        except TimeoutError:
+            await self.protocol.handle(Closed())
+
     async def _close(self) -> None:
-        # what became of a peer that is gone is no news: Hypercorn expects every error here but a timeout
         with suppress(TimeoutError):
             await super()._close()
 

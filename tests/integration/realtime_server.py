@@ -1,6 +1,7 @@
 """Realtime behind the gate and a real Hypercorn on a free port, dispatched by path as in `up`, and clients for it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -91,7 +92,7 @@ async def serving(
     connection.install()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
-    config.errorlog = None
+    config.errorlog = logging.getLogger("hypercorn.error")
     chosen = realtime._settings
     app: Any = Gate(dispatch(realtime), allowed_hosts=chosen.allowed_hosts, cors_origins=chosen.cors_origins)
     server.ended = asyncio.create_task(serve(app, config, shutdown_trigger=drained))

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from tests.integration.realtime_server import serving, settings
+from tests.integration.realtime_server import reading, serving, settings
 from tests.peers.waiting import eventually_async
 
 SO_ATTACH_FILTER = 26
@@ -52,3 +52,22 @@ async def test_clients_whose_line_is_dead_are_reaped(caplog: pytest.LogCaptureFi
             for raw in gone:
                 raw.close()
     assert [record.getMessage() for record in caplog.records if "Unhandled" in record.getMessage()] == []
+
+
+async def test_a_send_that_waits_for_a_dead_line_ends_quietly(caplog: pytest.LogCaptureFixture) -> None:
+    """More than the system's buffers take is on its way: the session ends all the same, and that is no error."""
+    async with serving(settings(mailbox_kib=64 * 1024, coalesce_ms=0), dead_after_s=2) as server:
+        raw = await vanished(server.port, GET["/sse"])
+        (session,) = server.realtime.sessions
+        number = 0
+        while session.mailbox.bytes < 1 << 20:
+            number += 1
+            server.publish(*(reading(f"d{device}", number, note="x" * 1_000) for device in range(200)))
+            await asyncio.sleep(0)
+
+        async def reaped() -> bool:
+            return len(server.realtime.sessions) == 0
+
+        await eventually_async(reaped, within_s=15)
+        raw.close()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
