@@ -253,3 +253,25 @@ async def test_the_quick_way_overtakes_no_send() -> None:
     wire.said.put_nowait(None)
     await task
     assert house.session.frames == len(quick) + len(wire.sent)
+
+
+async def test_nobody_stays_longer_than_a_day() -> None:
+    """A session of 24 h is closed with 4401, however lively it is; one of less is not."""
+    house, old, young = House(), Wire(), Wire()
+    first = house.open(old)
+    await settle()
+    house.sessions.look_after(house.now)
+    house.now = 12 * 3600.0
+    second = house.open(young)
+    await settle()
+    house.sessions.look_after(house.now)
+    house.now = 24 * 3600.0 + 1
+    house.sessions.look_after(house.now)
+    await first
+    assert old.closed is not None
+    assert old.closed[0] == 4401
+    assert not second.done()
+    assert house.sessions.end_of(lambda guest: guest.user_id == 1) == 1
+    await second
+    assert young.closed is not None
+    assert young.closed[0] == 4401
