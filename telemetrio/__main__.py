@@ -84,6 +84,17 @@ def simulate(*, bad: str, port: int, mqtt_port: int, **fleet: Any) -> None:
     sys.exit(0 if report.clean else 1)
 
 
+@cli.command()
+@click.argument("kind", type=click.Choice(["ws", "asyncapi"]))
+def schema(*, kind: str) -> None:
+    """Print the JSON Schema of every live message (ws), or the AsyncAPI description (asyncapi)."""
+    import json  # noqa: PLC0415
+
+    from telemetrio.schema import asyncapi, json_schema  # noqa: PLC0415
+
+    click.echo(json.dumps(json_schema() if kind == "ws" else asyncapi(), indent=2, ensure_ascii=False))
+
+
 @cli.group()
 def bench() -> None:
     """Measure this machine: CPU per message, and what it could take. Loopback only, bounded, stops by itself."""
@@ -189,6 +200,29 @@ def key_add(*, email: str, name: str, scopes: tuple[str, ...], days: float | Non
     from telemetrio.operator import Wish, add_key  # noqa: PLC0415
 
     click.echo(add_key(Wish(email, name, list(scopes), days), **flags))
+
+
+@bench.command("realtime")
+@click.option("--case", "cases", multiple=True, help="Some of: idle many steady full memory connect deaf. Default: all")
+@click.option(
+    "--seconds", type=click.FloatRange(0.5, 600), default=10.0, show_default=True, help="Of each measurement."
+)
+@click.option("--server", "servers", multiple=True, help="Some of: hypercorn plain uvicorn. Default: hypercorn")
+@click.option("--coalesce-ms", type=click.FloatRange(0, 1000), default=50.0, show_default=True)
+def bench_realtime(*, cases: tuple[str, ...], servers: tuple[str, ...], **plan: Any) -> None:
+    """Of live readings: CPU per reading delivered, time from commit to client, memory of an idle client."""
+    import asyncio  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from telemetrio.bench import show  # noqa: PLC0415
+    from telemetrio.bench_realtime import CASES, SERVERS, Plan, bench_realtime  # noqa: PLC0415
+
+    for given, known in ((cases, CASES), (servers, SERVERS)):
+        if unknown := set(given) - set(known):
+            raise click.BadParameter(f"{min(unknown)}: there are {', '.join(known)}")
+    asked = Plan(cases or CASES, servers=servers or SERVERS[:1], **plan)
+    show(asyncio.run(bench_realtime(asked, Console(stderr=True))), Console())
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Sessions with equal selections: what they get is gathered, put together and encoded once for all of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import orjson
@@ -16,10 +16,11 @@ Later = Callable[[float, Callable[[], None]], object]
 class Chunk:
     """Readings as one text, shared by every mailbox that it lies in; `cursor` is the place behind them."""
 
-    __slots__ = ("_frame", "_rows", "body", "cursor")
+    __slots__ = ("_frame", "_rows", "body", "count", "cursor")
 
-    def __init__(self, texts: Iterable[str], cursor: str) -> None:
+    def __init__(self, texts: Sequence[str], cursor: str) -> None:
         self.body: Final = ",".join(texts)
+        self.count: Final = len(texts)
         self.cursor: Final = cursor
         self._frame: str | None = None
         self._rows: list[dict[str, Any]] | None = None
@@ -93,6 +94,9 @@ class Group:
         self._scheduled = False
         if not self._waiting:
             return
+        self._schedule(
+            self._coalesce_s
+        )  # first: what follows takes its time, and the next frame need not wait for that
         waiting, self._waiting = self._waiting, []
         cursor = self._cursor()
         shared = Chunk(waiting, cursor)
@@ -103,7 +107,6 @@ class Group:
             self._members[member] = 0
             if begin < len(waiting):
                 member.put(Chunk(waiting[begin:], cursor))
-        self._schedule(self._coalesce_s)
 
     def _schedule(self, delay_s: float) -> None:
         self._scheduled = True

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from services.realtime.conflation import Conflated
 from services.realtime.frames import readings_frame
@@ -12,11 +13,16 @@ _Notes = dict[str, str]
 """The newest status frame of each device, where several were waiting."""
 
 
+Express = Callable[[str], bool]
+"""Sends a frame at once, without waiting; False: it can't now, and has sent nothing."""
+
+
 class Mailbox:
     """Filled by the hub without waiting, emptied by the session's writer.
 
     Above `limit_bytes` of waiting readings they are conflated; when even the conflated ones need more than
-    `conflated_bytes`, the mailbox gives up: `overflowed` is set and it takes nothing more.
+    `conflated_bytes`, the mailbox gives up: `overflowed` is set and it takes nothing more. While nothing waits readings
+    go by `express`, where there is one: see Session.
     """
 
     def __init__(self, limit_bytes: int, conflated_bytes: int) -> None:
@@ -28,8 +34,11 @@ class Mailbox:
         self._filled = asyncio.Event()
         self._replied = asyncio.Event()
         self._replied.set()
+        self.express: Express | None = None
         self.cursor = ""
         self.overflowed = False
+        self.delivered = 0
+        self.dropped = 0
         self.gaps = 0
 
     @property
@@ -83,7 +92,10 @@ class Mailbox:
         if isinstance(item, Conflated):
             self.cursor = item.cursor
             self.gaps += bool(item.dropped)
-            return item.frames()
+            self.dropped += item.dropped
+            frames = item.frames()
+            self.delivered += sum(frame.count('{"device_id":') for frame in frames)
+            return frames
         if isinstance(item, str):
             self._replies -= 1
             if not self._replies:
@@ -94,6 +106,7 @@ class Mailbox:
 
     def _readings(self, first: Chunk) -> str:
         self._bytes -= len(first.body)
+        self.delivered += first.count
         self.cursor = first.cursor
         if not self._items or not isinstance(self._items[0], Chunk):
             return first.frame
@@ -102,11 +115,16 @@ class Mailbox:
             self._items.popleft()
             bodies.append(chunk.body)
             self._bytes -= len(chunk.body)
+            self.delivered += chunk.count
             self.cursor = chunk.cursor
         return readings_frame(self.cursor, ",".join(bodies))
 
     def _append(self, item: Chunk | _Notes, size: int) -> None:
         if self.overflowed:
+            return
+        if self.express is not None and not self._items and isinstance(item, Chunk) and self.express(item.frame):
+            self.cursor = item.cursor
+            self.delivered += item.count
             return
         self._items.append(item)
         self._bytes += size

@@ -49,6 +49,13 @@ class Ping(Message):
     type: Literal["ping"]
 
 
+class Auth(Message):
+    """The first message of a client that did not show its ticket in the address. In open mode it changes nothing."""
+
+    type: Literal["auth"]
+    ticket: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
 class ShownReading(Message):
     device_id: DeviceId
     timestamp: Timestamp
@@ -122,23 +129,30 @@ class Error(Message):
 
     type: Literal["error"]
     id: MessageId | None
-    code: Literal["bad_message", "unknown_field", "unknown_type", "too_many_subscriptions", "snapshot_incomplete"]
+    code: Literal[
+        "bad_message",
+        "unknown_field",
+        "unknown_type",
+        "too_many_subscriptions",
+        "rate_limited",
+        "snapshot_incomplete",
+    ]
     message: str
 
 
-ClientMessage = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="type")]
+ClientMessage = Annotated[Subscribe | Unsubscribe | Ping | Auth, Field(discriminator="type")]
 ServerMessage = Annotated[
     Welcome | Subscribed | Snapshot | Readings | Status | Gap | Heartbeat | Pong | Error, Field(discriminator="type")
 ]
 
-client_messages: Final[TypeAdapter[Subscribe | Unsubscribe | Ping]] = TypeAdapter(ClientMessage)
+client_messages: Final[TypeAdapter[Subscribe | Unsubscribe | Ping | Auth]] = TypeAdapter(ClientMessage)
 server_messages: Final[TypeAdapter[Any]] = TypeAdapter(ServerMessage)
 
 _CODES: Final = {"extra_forbidden": "unknown_field", "union_tag_invalid": "unknown_type"}
 _SENTENCES: Final = {"extra_forbidden": "this server does not know the field"}
 
 
-def parse(text: str) -> Subscribe | Unsubscribe | Ping:
+def parse(text: str) -> Subscribe | Unsubscribe | Ping | Auth:
     """What a client sent; raises BadMessage with a sentence that names the field."""
     try:
         body = orjson.loads(text)

@@ -17,8 +17,9 @@ from services.realtime.frames import (
     welcome_frame,
 )
 from services.realtime.hub import Hub
-from services.realtime.mailbox import Mailbox
-from services.realtime.protocol import MAX_MESSAGE_BYTES, Subscribe, Unsubscribe, parse
+from services.realtime.mailbox import Express, Mailbox
+from services.realtime.pace import Pace
+from services.realtime.protocol import MAX_MESSAGE_BYTES, Ping, Subscribe, Unsubscribe, parse
 from services.realtime.recent import Known
 from services.realtime.selection import Filter, Selection, UserIds, select
 
@@ -39,8 +40,12 @@ class CloseCode(IntEnum):
     TOO_BIG = 1009
     FAILED = 1011
     RESTART = 1012
+    OVERLOADED = 1013
     BAD_MESSAGE = 4400
-    NO_TICKET = 4401
+    UNKNOWN = 4401
+    FORBIDDEN = 4403
+    NO_LOGIN = 4408
+    TOO_MANY = 4429
     TOO_SLOW = 4503
 
 
@@ -64,6 +69,7 @@ class Stream:
     latest: Latest
     clock: Callable[[], float]
     heartbeat_s: float
+    subscribes_per_min: int = 240
 
 
 class Session:
@@ -79,10 +85,13 @@ class Session:
         self._subscriptions: dict[int, Subscribe] = {}
         self._selection: Selection = select(user_ids, ())
         self._bad_messages = 0
+        self._pace = Pace(stream.subscribes_per_min)
         self._end: tuple[int, str] | None = None
         self._sending = False
         self._moved_s = stream.clock()
+        self.frames = 0
         self.mailbox = mailbox
+        self.express: Express | None = None
 
     async def run(self) -> None:
         """Write in this task, read in another; whichever ends takes the other along."""
@@ -108,19 +117,39 @@ class Session:
             self.mailbox.cursor = self._stream.hub.cursor
         self._select({**self._subscriptions, asked.id: asked})
 
+    def see(self, user_ids: UserIds) -> None:
+        """From now on the devices of these owners, whatever was subscribed to before."""
+        self._user_ids = user_ids
+        self._select(self._subscriptions)
+
+    @property
+    def subscriptions(self) -> int:
+        return len(self._subscriptions)
+
+    @property
+    def ended(self) -> int:
+        """The code with which it ended: by the client's leaving, if nobody said otherwise."""
+        return int(self._end[0]) if self._end else CloseCode.GONE
+
     def stuck(self, now: float) -> bool:
         return self.mailbox.overflowed or (self._sending and now - self._moved_s > self._stuck_s)
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is being sent, and nothing is about to be."""
+        return not self._sending and not len(self.mailbox) and self._stream.hub.quiet(self._selection)
+
     def beat(self, now: float) -> None:
         """Send a heartbeat if nothing was sent for a while and nothing is about to be: its cursor skips nothing."""
-        idle = not self._sending and not len(self.mailbox) and self._stream.hub.quiet(self._selection)
-        if idle and now - self._moved_s >= self._stream.heartbeat_s:
+        if self.idle and now - self._moved_s >= self._stream.heartbeat_s:
             cursor = self._stream.hub.cursor
             self.mailbox.cursor = cursor
             self.mailbox.reply(heartbeat_frame(cursor))
 
     async def _write(self) -> None:
         await self._send(welcome_frame(self._stream.heartbeat_s))
+        if self.express is not None:
+            self.mailbox.express = self._overtake
         while self._end is None and not self.mailbox.overflowed:
             frames = self.mailbox.take()
             if not frames:
@@ -136,6 +165,15 @@ class Session:
         await self._transport.send(frame)
         self._sending = False
         self._moved_s = self._stream.clock()
+        self.frames += 1
+
+    def _overtake(self, frame: str) -> bool:
+        """For the mailbox, while nothing waits in it: past the writer, unless that is in the middle of a send."""
+        if self._sending or self._end is not None or self.express is None or not self.express(frame):
+            return False
+        self._moved_s = self._stream.clock()
+        self.frames += 1
+        return True
 
     async def _read(self) -> None:
         try:
@@ -164,11 +202,18 @@ class Session:
             raise BadMessage("bad_message", "send text frames, not binary ones")
         asked = parse(message)
         if isinstance(asked, Subscribe):
+            self._keep_pace(asked)
             await self._begin(asked)
         elif isinstance(asked, Unsubscribe):
             self._select({number: other for number, other in self._subscriptions.items() if number != asked.id})
-        else:
+        elif isinstance(asked, Ping):
             self.mailbox.reply(PONG)
+
+    def _keep_pace(self, asked: Subscribe) -> None:
+        wait_s = self._pace.wait_s(self._stream.clock())
+        if wait_s:
+            often = self._stream.subscribes_per_min
+            raise BadMessage("rate_limited", f"{often} subscribes a minute: try again in {wait_s:.0f} s", asked.id)
 
     async def _begin(self, asked: Subscribe) -> None:
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS and asked.id not in self._subscriptions:

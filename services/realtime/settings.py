@@ -12,3 +12,6 @@ class RealtimeSettings(WebSettings):
     heartbeat_s: float = Field(20.0, gt=0, description="A client that heard nothing for this long gets a heartbeat.")
     mailbox_kib: int = Field(1024, ge=16, description="What may wait for one slow client before it is conflated.")
     socketio_rate: int = Field(250, ge=1, description="Readings a second to one Socket.IO client; more are conflated.")
+    connections_per_user: int = Field(100, ge=1, description="Live connections of one user; none in open mode.")
+    subscribes_per_min: int = Field(240, ge=1, description="Subscribe messages of one connection in a minute.")
+    newcomers_per_s: float = Field(500.0, ge=1, description="New live connections of this process in a second.")

@@ -18,6 +18,7 @@ from services.api.inputs import Query, body, query, row_id
 from services.api.resources import resources
 from services.api.users import queries
 from services.api.users.schemas import NewUser, PasswordSet, UserChange, UsersPage, UsersQuery
+from shared.changes import Change
 
 routes = Blueprint("users", __name__, url_prefix="/api/v1/users")
 
@@ -92,6 +93,7 @@ async def change_user(caller: Caller, user_id: str) -> Response:
         raise _last_admin() from error
     told = _found(row if changes else await accounts.user_by_id(engine, key))
     if changes:
+        resources().registry_changed(Change(kind="user", id=key))
         await note("user_changed", caller.user_id, f"user {key}: {', '.join(changes)}")
     return reply(user_told(told))
 
@@ -128,6 +130,7 @@ async def delete_user(caller: Caller, user_id: str) -> Response:
         raise Conflict("Devices, items or readings belong to this user: disable it instead", "user_owns") from error
     if not found:
         raise _unknown()
+    resources().registry_changed(Change(kind="user", id=key))
     await note("user_deleted", caller.user_id, f"user {key}")
     return Response(b"", status=204)
 

@@ -28,7 +28,7 @@ from shared.readings import DeviceStatus, Reading
         ("[]", "bad_message", "", None),
         ("null", "bad_message", "", None),
         ('{"id":1}', "bad_message", "type", 1),
-        ('{"type":"auth","ticket":"x"}', "unknown_type", "auth", None),
+        ('{"type":"login","ticket":"x"}', "unknown_type", "login", None),
         ('{"type":["ping"]}', "unknown_type", "", None),
         ('{"type":"subscribe","id":7,"devices":"*","since":"-10m"}', "unknown_field", "since", 7),
         ('{"type":"subscribe","id":7,"devices":"*","rate_hz":1}', "unknown_field", "rate_hz", 7),
