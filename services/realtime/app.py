@@ -1,11 +1,15 @@
 """The service as its process sees it: two ASGI apps, a synchronous `publish`, a part that runs, and an orderly end."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
-from services.realtime.hub import Hub
+from services.realtime.hub import Hub, Keeping
 from services.realtime.mailbox import Mailbox
+from services.realtime.past import Past
+from services.realtime.replay import Archive, Replay
 from services.realtime.session import Latest, Session, Stream, Transport
 from services.realtime.sessions import Sessions
 from services.realtime.settings import RealtimeSettings
@@ -18,14 +22,24 @@ SOCKETIO_CONFLATED_BYTES: Final = 16 * 1024 * 1024
 
 
 class Realtime:
-    """Built inside a running loop; opens nothing. `latest`: see LatestTable."""
+    """Built inside a running loop; opens nothing. `latest`: see LatestTable; `archive`: for who comes back late."""
 
-    def __init__(self, settings: RealtimeSettings, latest: Latest) -> None:
+    def __init__(
+        self,
+        settings: RealtimeSettings,
+        latest: Latest,
+        archive: Archive | None = None,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._settings = settings
         self._clock = loop.time
-        self._hub = Hub(loop.call_later, loop.time, settings.coalesce_ms / 1000)
-        self._stream = Stream(self._hub, latest, loop.time, settings.heartbeat_s)
+        keeping = Keeping(settings.ring_s, settings.ring_mib << 20, now_ns())
+        most = settings.max_replay_points
+        replay = Replay(archive, most, settings.replay_timeout_s) if archive else None
+        self._hub = Hub(loop.call_later, loop.time, settings.coalesce_ms / 1000, keeping)
+        past = Past(self._hub, replay, loop.time, now_ns, most)
+        self._stream = Stream(self._hub, latest, past, loop.time, settings.heartbeat_s)
         self.sessions: Final = Sessions()
         self.asgi_ws: Final = WebSocketEndpoint(self.sessions, self._open_websocket)
         self.asgi_socketio: Final = SocketIoEndpoint(self.sessions, self._open_socketio, settings.socketio_rate)

@@ -6,7 +6,9 @@ class RealtimeError(Exception):
 
     RealtimeError
     ├── BadMessage          the client sent something that is no message; it is told which field and why
-    └── LatestUnavailable   the table of latest values can't be read now; snapshots come from the feed alone
+    ├── LatestUnavailable   the table of latest values can't be read now; snapshots come from the feed alone
+    ├── HistoryUnavailable  the store, or who has readings in it, can't be read now; a later resume may
+    └── TooMuchHistory      a client has missed more than a session may ask for
     """
 
 
@@ -21,3 +23,11 @@ class BadMessage(RealtimeError):
 
 class LatestUnavailable(RealtimeError):
     """The database did not answer."""
+
+
+class HistoryUnavailable(RealtimeError):
+    """The store did not answer, or not in time."""
+
+
+class TooMuchHistory(RealtimeError):
+    """More than the setting allows."""

@@ -4,12 +4,14 @@ import asyncio
 from collections import deque
 
 from services.realtime.conflation import Conflated
-from services.realtime.frames import readings_frame
+from services.realtime.frames import Gap, Interruption, gap_frame, readings_frame
 from services.realtime.group import Chunk
+from services.realtime.received import Received
 from shared.readings import DeviceStatus
 
 _Notes = dict[str, str]
 """The newest status frame of each device, where several were waiting."""
+_Item = Chunk | Conflated | Interruption | str | _Notes
 
 
 class Mailbox:
@@ -22,7 +24,9 @@ class Mailbox:
     def __init__(self, limit_bytes: int, conflated_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._conflated_bytes = conflated_bytes
-        self._items: deque[Chunk | Conflated | str | _Notes] = deque()
+        self._items: deque[_Item] = deque()
+        self._held: Mailbox | None = None
+        self._known: Received | None = None
         self._bytes = 0
         self._replies = 0
         self._filled = asyncio.Event()
@@ -35,7 +39,8 @@ class Mailbox:
     @property
     def bytes(self) -> int:
         """What waits and may be conflated, and what already was."""
-        return self._bytes + sum(item.bytes for item in self._items if isinstance(item, Conflated))
+        conflated = sum(item.bytes for item in self._items if isinstance(item, Conflated))
+        return self._bytes + conflated + (self._held.bytes if self._held else 0)
 
     @property
     def conflating(self) -> bool:
@@ -45,13 +50,48 @@ class Mailbox:
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def holding(self) -> bool:
+        return self._held is not None
+
+    def hold(self, cursor: str) -> None:
+        """From this place on what the hub says waits, bounded like everything, until `release`."""
+        self._held = Mailbox(self._limit_bytes, self._conflated_bytes)
+        self._held.cursor = cursor
+
+    def release(self, known: Received | None = None) -> None:
+        """Let it follow what was replied meanwhile; readings that the client has got that way are left out."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        self._known = known or self._known
+        if all(isinstance(item, str) for item in self._items):
+            self.cursor = held.cursor  # the last reply says so itself
+        self.overflowed = self.overflowed or held.overflowed
+        for item in held._items:
+            if isinstance(item, Chunk):
+                self.put(item)
+            else:
+                self._append(item, sum(map(len, item.values())) if isinstance(item, dict) else 0)
+
     def put(self, chunk: Chunk) -> None:
         """Readings, from the hub."""
+        if self._held is not None:
+            self._held.put(chunk)
+            return
+        if self._known is not None:
+            chunk = self._known.without(chunk)
+            if not chunk.body:
+                return
         self._append(chunk, len(chunk.body))
 
     def tell(self, status: DeviceStatus, frame: str) -> None:
         """A device's status, from the hub."""
-        self._append({status.device_id: frame}, len(frame))
+        (self._held or self)._append({status.device_id: frame}, len(frame))
+
+    def interrupt(self, interruption: Interruption) -> None:
+        """The feed had a hole, from the hub."""
+        (self._held or self)._append(interruption, 0)
 
     def reply(self, frame: str) -> None:
         """An answer to the client, who is not listened to until it is on its way: see `replied`."""
@@ -84,6 +124,9 @@ class Mailbox:
             self.cursor = item.cursor
             self.gaps += bool(item.dropped)
             return item.frames()
+        if isinstance(item, Interruption):
+            self.gaps += 1
+            return [gap_frame(Gap("*", item, "feed"))]
         if isinstance(item, str):
             self._replies -= 1
             if not self._replies:
@@ -105,7 +148,7 @@ class Mailbox:
             self.cursor = chunk.cursor
         return readings_frame(self.cursor, ",".join(bodies))
 
-    def _append(self, item: Chunk | _Notes, size: int) -> None:
+    def _append(self, item: _Item, size: int) -> None:
         if self.overflowed:
             return
         self._items.append(item)
@@ -116,12 +159,16 @@ class Mailbox:
 
     def _conflate(self) -> None:
         """Merge all waiting readings into one item at the end: behind the replies that were waiting among them."""
-        conflated = next((item for item in self._items if isinstance(item, Conflated)), None) or Conflated(self.cursor)
+        conflated = Conflated(self.cursor)
         notes: _Notes = {}
-        replies: deque[Chunk | Conflated | str | _Notes] = deque()
+        replies: deque[_Item] = deque()
         for item in self._items:
             if isinstance(item, Chunk):
                 conflated.add(item.rows, item.cursor)
+            elif isinstance(item, Conflated):
+                conflated = item if conflated.empty else conflated.absorb(item)
+            elif isinstance(item, Interruption):
+                conflated.interrupt(item)
             elif isinstance(item, str):
                 replies.append(item)
             elif isinstance(item, dict):

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from services.realtime.errors import BadMessage, LatestUnavailable
 from services.realtime.frames import (
     PONG,
+    caught_up_frame,
     error_frame,
     heartbeat_frame,
     reading_text,
@@ -18,6 +19,7 @@ from services.realtime.frames import (
 )
 from services.realtime.hub import Hub
 from services.realtime.mailbox import Mailbox
+from services.realtime.past import Missed, Past, Since
 from services.realtime.protocol import MAX_MESSAGE_BYTES, Subscribe, Unsubscribe, parse
 from services.realtime.recent import Known
 from services.realtime.selection import Filter, Selection, UserIds, select
@@ -61,6 +63,7 @@ class Stream:
 
     hub: Hub
     latest: Latest
+    past: Past
     clock: Callable[[], float]
     heartbeat_s: float
 
@@ -112,7 +115,8 @@ class Session:
 
     def beat(self, now: float) -> None:
         """Send a heartbeat if nothing was sent for a while and nothing is about to be: its cursor skips nothing."""
-        idle = not self._sending and not len(self.mailbox) and self._stream.hub.quiet(self._selection)
+        waiting = len(self.mailbox) or self.mailbox.holding
+        idle = not self._sending and not waiting and self._stream.hub.quiet(self._selection)
         if idle and now - self._moved_s >= self._stream.heartbeat_s:
             cursor = self._stream.hub.cursor
             self.mailbox.cursor = cursor
@@ -173,6 +177,7 @@ class Session:
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS and asked.id not in self._subscriptions:
             message = f"a session may have {MAX_SUBSCRIPTIONS} subscriptions"
             raise BadMessage("too_many_subscriptions", message, asked.id)
+        since = self._stream.past.read(asked)
         named = None if asked.devices == "*" else frozenset(asked.devices)
         table: Sequence[Known] = ()
         unavailable = False
@@ -180,15 +185,36 @@ class Session:
             table = await self._stream.latest(self._user_ids, named)
         except LatestUnavailable:
             unavailable = True
+        if since is not None:
+            await self._stream.past.heard(since)
         # from here on nothing waits: the snapshot holds all that was published so far, live all that comes
         known = self._stream.hub.latest(select(self._user_ids, [asked]), table)
-        self.subscribe(asked)
         unknown = sorted((named or frozenset()) - {row.device_id for row in known})
         self.mailbox.reply(subscribed_frame(asked.id, len(known), unknown))
+        if since is not None:
+            await self._return(asked, since)
+            return
+        self.subscribe(asked)
         if unavailable:
             message = "the newest values can't be read now; live readings come as they arrive"
             self.mailbox.reply(error_frame("snapshot_incomplete", message, asked.id))
         self._snapshot(asked, known)
+
+    async def _return(self, asked: Subscribe, since: Since) -> None:
+        """What was missed, and then live, which waits meanwhile: a cursor ahead of the history would lose the rest."""
+        plan = self._stream.hub.resume(self.mailbox, since.cursor)
+        self.subscribe(asked)
+        place = self._stream.hub.cursor
+        self.mailbox.hold(place)
+        missed = Missed()
+        try:
+            missed = await self._stream.past.missed(since, plan, select(self._user_ids, [asked]))
+            for frame in missed.frames(asked.id):
+                self.mailbox.reply(frame)
+                await self.mailbox.replied()  # one part at a time: a client that reads nothing holds up itself alone
+            self.mailbox.reply(caught_up_frame(asked.id, place))
+        finally:
+            self.mailbox.release(missed.received)
 
     def _snapshot(self, asked: Subscribe, known: Sequence[Known]) -> None:
         seen = Filter(select(self._user_ids, [asked]))
