@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from services.realtime.selection import UserIds
 from shared.readings import Reading, ReadingBatch
+from shared.times import iso_ns
 from shared.timeseries.late import late_ranges
 from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, Unavailable
 
@@ -20,7 +21,7 @@ SECOND: Final = 1_000_000_000
 NOON: Final = 1_767_268_800 * SECOND
 MAX_AHEAD_S: Final = 250.0
 
-Unit = tuple[str, int, str]
+Unit = tuple[str, str, str]
 """(device, time, metric): what may come in parts, and must come once."""
 
 
@@ -173,7 +174,7 @@ class Ingest:
         self._rows.append(batch)
         true_s = asyncio.get_running_loop().time()
         for one in readings:
-            units = [(one.device_id, one.ts_ns, metric) for metric in one.values]
+            units = [(one.device_id, iso_ns(one.ts_ns), metric) for metric in one.values]
             self.truths += [Truth(unit, one.user_id, true_s, self.name) for unit in units]
         if announced:
             self._announce(batch)
