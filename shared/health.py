@@ -27,15 +27,16 @@ class Health:
         self._dependencies: dict[str, Dependency] = {}
 
     def report(self, name: str, state: State, detail: str = "", *, needed: bool = True) -> None:
-        """Tell the state of a dependency; it is logged when it changes, not each time it is told."""
+        """Tell the state of a dependency. A change of it, or of why it isn't ok, is logged; telling it again isn't."""
         known = self._dependencies.get(name)
-        if known is not None and known.state == state:
-            if known.detail != detail:
-                self._dependencies[name] = known._replace(detail=detail)
-            return
-        self._dependencies[name] = Dependency(state, time.time_ns(), detail, needed)
-        if known is not None or state != "ok":
-            log.log(20 if state == "ok" else 40, "dependency", name=name, state=state, detail=detail)
+        same = known is not None and known.state == state
+        since_ns = known.since_ns if known is not None and same else time.time_ns()
+        self._dependencies[name] = Dependency(state, since_ns, detail, needed)
+        if state == "ok":
+            if known is not None and not same:
+                log.info("dependency", name=name, state=state, detail=detail)
+        elif known is None or not same or known.detail != detail:
+            log.error("dependency", name=name, state=state, detail=detail)
 
     @property
     def ready(self) -> bool:

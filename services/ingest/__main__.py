@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from services.ingest.assembly import Surroundings, open_ingest
+from services.ingest.books import told
 from services.ingest.filters import OutboxFilters
-from services.ingest.health import HealthPages
 from services.ingest.live import LiveAnnouncer
 from services.ingest.metrics import watch_broker, watch_live
 from services.ingest.outbox import Outbox
@@ -23,6 +23,7 @@ from services.ingest.subscriber import Subscriber
 from shared.broker import BrokerSettings
 from shared.database.engine import open_engine
 from shared.health import Health
+from shared.healthpages import HealthPages
 from shared.listeners import listening_sockets
 from shared.logs import configure_logs
 from shared.metrics import MetricsPage
@@ -79,7 +80,7 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
             _refuse_with_letters(parts.outbox)
         watch_broker(parts.metrics.registry, subscriber)
         watch_live(parts.metrics.registry, live)
-        pages = HealthPages(health, lambda: parts.outbox.books, MetricsPage(parts.metrics))
+        pages = HealthPages(health, MetricsPage(parts.metrics), {"/books": lambda: told(parts.outbox.books)})
         spare_the_collector()
         sys.stdout.write(f"ready http://{own.health_host}:{web[0].getsockname()[1]} {settings.broker.address}\n")
         sys.stdout.flush()

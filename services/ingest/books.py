@@ -4,7 +4,7 @@ They are moved in the same transaction as the rows they speak of, and can be rec
 """
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.books import balanced
 
@@ -14,6 +14,11 @@ Moves = Counter[str]
 def store_moves(taken: int, refused: int) -> Moves:
     """The store took `taken` entries off the spool, and refused so many of them for good."""
     return Counter(spooled=-taken, stored=taken - refused, dead_lettered=refused)
+
+
+def told(books: Moves) -> dict[str, Any]:
+    """As the health page shows them: with whether they balance, as the worker itself believes."""
+    return {**books, "balanced": balanced(books)}
 
 
 class Recount(NamedTuple):

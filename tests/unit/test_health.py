@@ -46,3 +46,14 @@ def test_only_changes_are_logged() -> None:
             health.report("store", "down", "refused")
         health.report("store", "ok")
     assert [(line["log_level"], line["state"]) for line in lines] == [("error", "down"), ("info", "ok")]
+
+
+def test_another_reason_is_logged_while_it_is_down() -> None:
+    """An outage that turns into a wrong password is another thing to mend; what an `ok` says beside is not logged."""
+    health = Health()
+    with capture_logs() as lines:
+        for detail in ("refused", "refused", "wrong password", "wrong password"):
+            health.report("store", "down", detail)
+        for detail in ("", "slow today"):
+            health.report("store", "ok", detail)
+    assert [line["detail"] for line in lines] == ["refused", "wrong password", ""]

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.books import Recount, store_moves
+from services.ingest.books import Recount, store_moves, told
 from shared.books import balanced
 
 some = st.integers(0, 10**9)
@@ -28,3 +28,10 @@ def test_a_recount_agrees_only_when_tables_and_books_say_the_same() -> None:
     assert not Recount(books, 2, 2).agrees
     assert not Recount(books, 3, 1).agrees
     assert not Recount(books + Counter(received=1), 3, 2).agrees
+
+
+def test_the_books_are_told_with_their_balance() -> None:
+    """A recount is `telemetrio doctor`'s; here is what the worker itself believes."""
+    books = Counter(received=3, stored=2, spooled=1)
+    assert told(books) == {"received": 3, "stored": 2, "spooled": 1, "balanced": True}
+    assert told(books + Counter(received=1))["balanced"] is False

@@ -1,24 +1,24 @@
-"""What supervisors ask an ingest: does its loop turn, can it do its job, do its books balance. Plain ASGI."""
+"""What supervisors ask a process: does its loop turn, can it do its job, and its figures. Plain ASGI."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
-from services.ingest.books import Moves
-from shared.books import balanced
 from shared.gate import ASGI3, Receive, Scope, Send
 from shared.health import Health
 from shared.times import iso_ns
 
 
 class HealthPages:
-    """`/healthz`, `/readyz` (503 while a needed dependency is down), `/books` and `/metrics`."""
+    """`/healthz`, `/readyz` (503 while a needed dependency is down), `/metrics`, and `more` pages of JSON by path."""
 
-    def __init__(self, health: Health, books: Callable[[], Moves], metrics: ASGI3) -> None:
+    def __init__(
+        self, health: Health, metrics: ASGI3, more: Mapping[str, Callable[[], Mapping[str, Any]]] | None = None
+    ) -> None:
         self._health = health
-        self._books = books
         self._metrics = metrics
+        self._more = dict(more or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -39,10 +39,9 @@ class HealthPages:
                 return 200, {"status": "alive"}
             case "/readyz":
                 return (200 if self._health.ready else 503), {"ready": self._health.ready, "dependencies": self._told()}
-            case "/books":
-                books = self._books()
-                return 200, {**books, "balanced": balanced(books)}
-        text = "There is /healthz, /readyz, /books and /metrics"
+        if path in self._more:
+            return 200, self._more[path]()
+        text = f"There is {', '.join(['/healthz', '/readyz', *self._more])} and /metrics"
         return 404, {"error": text, "message": text, "status": 404, "code": "not_found", "details": []}
 
     def _told(self) -> dict[str, Any]:
