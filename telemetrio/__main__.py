@@ -46,6 +46,19 @@ def ingest(**flags: Any) -> None:
 
 
 @cli.command()
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where files live. Default: ./data")
+@click.option("--host", help="Where to listen. Default: 127.0.0.1")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the live streams. Default: 5001")
+def realtime(**flags: Any) -> None:
+    """Tell clients live what every ingest announces on the broker (TELEMETRIO_MQTT_URL)."""
+    from services.realtime.__main__ import main  # noqa: PLC0415
+    from telemetrio.settings import refuse_unknown  # noqa: PLC0415
+
+    refuse_unknown()
+    sys.exit(main(**flags))
+
+
+@cli.command()
 @click.option("--devices", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many devices.")
 @click.option("--rate", type=click.FloatRange(0.1, 50_000), default=100.0, show_default=True, help="Messages a second.")
 @click.option("--seconds", type=click.FloatRange(0.1, 86_400), default=30.0, show_default=True, help="For how long.")

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 
 from services.api.settings import ApiSettings
 from services.ingest.settings import IngestSettings
-from services.realtime.settings import RealtimeSettings
+from services.realtime.settings import ProcessSettings, RealtimeSettings
 from shared.broker import BrokerSettings
 from shared.process import ExitCode, Refusal
 from shared.settings import PREFIX, ServiceSettings
@@ -47,6 +47,7 @@ ALL: Final[tuple[type[BaseSettings], ...]] = (
     IngestSettings,
     ApiSettings,
     RealtimeSettings,
+    ProcessSettings,
     BrokerSettings,
     StoreSettings,
 )

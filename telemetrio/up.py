@@ -16,8 +16,10 @@ from services.api.resources import Resources
 from services.api.settings import ApiSettings
 from services.ingest.announcer import DirectAnnouncer
 from services.ingest.assembly import Ingest, Surroundings, open_ingest
+from services.ingest.outbox import Outbox
 from services.ingest.settings import IngestSettings
 from services.realtime.app import Realtime
+from services.realtime.archive import StoreArchive
 from services.realtime.latest import LatestTable
 from services.realtime.settings import RealtimeSettings
 from shared.database.engine import open_engine
@@ -41,6 +43,7 @@ from telemetrio.settings import UpSettings, refuse_unknown
 from telemetrio.web import ByPath
 
 WEB_DIR: Final = Path(__file__).parent / "web"
+_BEAT_S: Final = 0.9
 
 
 class AllSettings(NamedTuple):
@@ -76,6 +79,7 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
         system = await _open(stack, settings)
         broker = system.broker
         parts = [*system.ingest.parts, Part("realtime", system.realtime.run), Part("broker", partial(_hold, broker))]
+        parts.append(Part("beat", partial(_beat, system.announcer, system.ingest.outbox)))
         parts.append(Part("post", partial(system.ingest.post.deliver, broker.publish)))
         if demo:
             parts.append(Part("demo", partial(run_demo, broker.ports[0], settings.ingest.device_prefix)))
@@ -93,6 +97,7 @@ class System(NamedTuple):
     ingest: Ingest
     broker: EmbeddedBroker
     realtime: Realtime
+    announcer: DirectAnnouncer
 
 
 async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
@@ -106,8 +111,9 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
         await ensure_local_admin(connection, time.time_ns())
     store = await open_store(settings.store)
     stack.push_async_callback(store.close)
-    realtime = Realtime(settings.realtime, LatestTable(engine))
-    around = Surroundings(engine, store, DirectAnnouncer(realtime.publish), health)
+    realtime = Realtime(settings.realtime, LatestTable(engine), StoreArchive(store, engine))
+    announcer = DirectAnnouncer(realtime.publish)
+    around = Surroundings(engine, store, announcer, health)
     ingest = await open_ingest(stack, settings.ingest, around)
     broker = await _start_broker(ingest, settings)
     stack.push_async_callback(broker.stop)
@@ -130,7 +136,7 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
         allowed_hosts=settings.api.allowed_hosts,
         cors_origins=settings.api.cors_origins,
     )
-    return System(app, ingest, broker, realtime)
+    return System(app, ingest, broker, realtime, announcer)
 
 
 def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.socket]:
@@ -152,6 +158,13 @@ async def _start_broker(ingest: Ingest, settings: AllSettings) -> EmbeddedBroker
     except OSError as error:
         raise port_taken(error, own.mqtt_port, "--mqtt-port") from error
     return broker
+
+
+async def _beat(announcer: DirectAnnouncer, outbox: Outbox) -> None:
+    """What the live announcer of a worker says each second: how far ingest has come, and what is stored."""
+    while True:
+        announcer.beat(outbox.standing())
+        await asyncio.sleep(_BEAT_S)
 
 
 async def _hold(broker: EmbeddedBroker) -> None:

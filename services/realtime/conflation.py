@@ -36,11 +36,11 @@ class Conflated:
 
     def __init__(self, since: str) -> None:
         self._since = since
-        self._kept: dict[tuple[str, str], dict[str, _Kept]] = {}
-        self._devices: set[str] = set()
-        self._oldest = ""
-        self._newest = ""
-        self._broken = False
+        self.kept: dict[tuple[str, str], dict[str, _Kept]] = {}
+        self.devices: set[str] = set()
+        self.oldest = ""
+        self.newest = ""
+        self.broken = False
         self.dropped = 0
         self.cursor = since
         self.bytes = 0
@@ -53,25 +53,25 @@ class Conflated:
 
     def interrupt(self, interruption: Interruption) -> None:
         """Among these readings the feed had a hole: that, too, begins where they begin."""
-        self._broken = True
+        self.broken = True
         self._widen(interruption.oldest, interruption.newest)
 
     @property
     def empty(self) -> bool:
         """Nothing was put in yet."""
-        return not (self._kept or self._broken)
+        return not (self.kept or self.broken)
 
     def absorb(self, later: "Conflated") -> "Conflated":
         """Itself, with what was conflated behind it."""
-        for (device_id, measurement), times in later._kept.items():
+        for (device_id, measurement), times in later.kept.items():
             for timestamp, kept in times.items():
                 self._add(device_id, measurement, timestamp, kept.values)
-        self._broken = self._broken or later._broken
-        self._devices |= later._devices
+        self.broken = self.broken or later.broken
+        self.devices |= later.devices
         self.dropped += later.dropped
         self.cursor = later.cursor
-        if later._oldest:
-            self._widen(later._oldest, later._newest)
+        if later.oldest:
+            self._widen(later.oldest, later.newest)
         return self
 
     def texts(self) -> list[str]:
@@ -80,28 +80,28 @@ class Conflated:
             orjson.dumps(
                 {"device_id": device_id, "timestamp": timestamp, "measurement": measurement, "values": kept.values}
             ).decode()
-            for (device_id, measurement), times in self._kept.items()
+            for (device_id, measurement), times in self.kept.items()
             for timestamp, kept in sorted(times.items())
         ]
 
     def frames(self) -> list[str]:
         """A `gap`, if anything was dropped, and what is kept. The gap comes first: it explains what follows."""
         readings = readings_frame(self.cursor, ",".join(self.texts()))
-        return [self._gap(), readings] if self.dropped or self._broken else [readings]
+        return [self._gap(), readings] if self.dropped or self.broken else [readings]
 
     def _gap(self) -> str:
-        named = len(self._devices) <= MAX_NAMED_DEVICES and not self._broken
+        named = len(self.devices) <= MAX_NAMED_DEVICES and not self.broken
         return gap_frame(
             Gap(
-                sorted(self._devices) if named else "*",
-                Interruption(self._since, self._oldest, self._newest),
+                sorted(self.devices) if named else "*",
+                Interruption(self._since, self.oldest, self.newest),
                 "slow_client" if self.dropped else "feed",
                 self.dropped,
             )
         )
 
     def _add(self, device_id: str, measurement: str, timestamp: str, values: dict[str, Any]) -> None:
-        times = self._kept.setdefault((device_id, measurement), {})
+        times = self.kept.setdefault((device_id, measurement), {})
         if len(times) == 1 and self._replace(device_id, times, timestamp, values):
             return
         arrived = _Kept(values)
@@ -140,15 +140,15 @@ class Conflated:
             self.bytes += kept.bytes
 
     def _drop(self, device_id: str, kept: _Kept, timestamp: str) -> None:
-        if len(self._devices) <= MAX_NAMED_DEVICES:
-            self._devices.add(device_id)
+        if len(self.devices) <= MAX_NAMED_DEVICES:
+            self.devices.add(device_id)
         self._widen(timestamp, timestamp)
         self.dropped += kept.whole
 
     def _widen(self, oldest: str, newest: str) -> None:
-        self._newest = max(self._newest, newest)
-        if oldest < self._oldest or not self._oldest:
-            self._oldest = oldest
+        self.newest = max(self.newest, newest)
+        if oldest < self.oldest or not self.oldest:
+            self.oldest = oldest
 
 
 def _size(values: dict[str, Any]) -> int:

@@ -27,12 +27,13 @@ class Keeping(NamedTuple):
     begun_ns: int = 0
 
 
+USUAL: Final = Keeping()
+
+
 class Hub:
     """The groups and their members, the place in the stream, and the newest values that the table may lack."""
 
-    def __init__(
-        self, later: Later, clock: Callable[[], float], coalesce_s: float, keeping: Keeping = Keeping()
-    ) -> None:
+    def __init__(self, later: Later, clock: Callable[[], float], coalesce_s: float, keeping: Keeping = USUAL) -> None:
         self._later = later
         self._clock = clock
         self._coalesce_s = coalesce_s

@@ -24,7 +24,7 @@ class Mailbox:
     def __init__(self, limit_bytes: int, conflated_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._conflated_bytes = conflated_bytes
-        self._items: deque[_Item] = deque()
+        self.items: deque[_Item] = deque()
         self._held: Mailbox | None = None
         self._known: Received | None = None
         self._bytes = 0
@@ -39,16 +39,16 @@ class Mailbox:
     @property
     def bytes(self) -> int:
         """What waits and may be conflated, and what already was."""
-        conflated = sum(item.bytes for item in self._items if isinstance(item, Conflated))
+        conflated = sum(item.bytes for item in self.items if isinstance(item, Conflated))
         return self._bytes + conflated + (self._held.bytes if self._held else 0)
 
     @property
     def conflating(self) -> bool:
         """The client did not keep up: something that waits for it was merged."""
-        return any(isinstance(item, Conflated) for item in self._items)
+        return any(isinstance(item, Conflated) for item in self.items)
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.items)
 
     @property
     def holding(self) -> bool:
@@ -65,14 +65,14 @@ class Mailbox:
         if held is None:
             return
         self._known = known or self._known
-        if all(isinstance(item, str) for item in self._items):
+        if all(isinstance(item, str) for item in self.items):
             self.cursor = held.cursor  # the last reply says so itself
         self.overflowed = self.overflowed or held.overflowed
-        for item in held._items:
+        for item in held.items:
             if isinstance(item, Chunk):
                 self.put(item)
             else:
-                self._append(item, sum(map(len, item.values())) if isinstance(item, dict) else 0)
+                self.append(item, sum(map(len, item.values())) if isinstance(item, dict) else 0)
 
     def put(self, chunk: Chunk) -> None:
         """Readings, from the hub."""
@@ -83,19 +83,19 @@ class Mailbox:
             chunk = self._known.without(chunk)
             if not chunk.body:
                 return
-        self._append(chunk, len(chunk.body))
+        self.append(chunk, len(chunk.body))
 
     def tell(self, status: DeviceStatus, frame: str) -> None:
         """A device's status, from the hub."""
-        (self._held or self)._append({status.device_id: frame}, len(frame))
+        (self._held or self).append({status.device_id: frame}, len(frame))
 
     def interrupt(self, interruption: Interruption) -> None:
         """The feed had a hole, from the hub."""
-        (self._held or self)._append(interruption, 0)
+        (self._held or self).append(interruption, 0)
 
     def reply(self, frame: str) -> None:
         """An answer to the client, who is not listened to until it is on its way: see `replied`."""
-        self._items.append(frame)
+        self.items.append(frame)
         self._replies += 1
         self._replied.clear()
         self._filled.set()
@@ -114,10 +114,10 @@ class Mailbox:
 
     def take(self) -> list[str]:
         """The frames to send next; chunks that wait one behind another become one frame. Empty: nothing waits."""
-        if not self._items:
+        if not self.items:
             self._filled.clear()
             return []
-        item = self._items.popleft()
+        item = self.items.popleft()
         if isinstance(item, Chunk):
             return [self._readings(item)]
         if isinstance(item, Conflated):
@@ -138,20 +138,20 @@ class Mailbox:
     def _readings(self, first: Chunk) -> str:
         self._bytes -= len(first.body)
         self.cursor = first.cursor
-        if not self._items or not isinstance(self._items[0], Chunk):
+        if not self.items or not isinstance(self.items[0], Chunk):
             return first.frame
         bodies = [first.body]
-        while self._items and isinstance(chunk := self._items[0], Chunk):
-            self._items.popleft()
+        while self.items and isinstance(chunk := self.items[0], Chunk):
+            self.items.popleft()
             bodies.append(chunk.body)
             self._bytes -= len(chunk.body)
             self.cursor = chunk.cursor
         return readings_frame(self.cursor, ",".join(bodies))
 
-    def _append(self, item: _Item, size: int) -> None:
+    def append(self, item: _Item, size: int) -> None:
         if self.overflowed:
             return
-        self._items.append(item)
+        self.items.append(item)
         self._bytes += size
         if self._bytes > self._limit_bytes:
             self._conflate()
@@ -162,7 +162,7 @@ class Mailbox:
         conflated = Conflated(self.cursor)
         notes: _Notes = {}
         replies: deque[_Item] = deque()
-        for item in self._items:
+        for item in self.items:
             if isinstance(item, Chunk):
                 conflated.add(item.rows, item.cursor)
             elif isinstance(item, Conflated):
@@ -173,13 +173,13 @@ class Mailbox:
                 replies.append(item)
             elif isinstance(item, dict):
                 notes |= item
-        self._items = replies
-        self._items.append(conflated)
+        self.items = replies
+        self.items.append(conflated)
         if notes:
-            self._items.append(notes)
+            self.items.append(notes)
         self._bytes = sum(map(len, notes.values()))
         if conflated.bytes > self._conflated_bytes or self._bytes > self._limit_bytes:
-            self._items.clear()
+            self.items.clear()
             self._bytes = 0
             self._replies = 0
             self._replied.set()

@@ -83,7 +83,7 @@ class Past:
     async def heard(self, since: Since) -> None:
         """Wait a moment, if this process has just begun, until each source has said where it is."""
         deadline = self._clock() + _HEARD_WITHIN_S
-        while not self._hub.heard_of(since.cursor) and self._clock() < deadline:
+        while not self._hub.heard_of(since.cursor) and self._clock() < deadline:  # noqa: ASYNC110 - others publish
             await asyncio.sleep(_LOOK_S)
 
     async def missed(self, since: Since, plan: Plan, selection: Selection) -> Missed:

@@ -16,6 +16,7 @@ from shared.readings import Reading, ReadingBatch
 from shared.times import iso_ns
 from shared.timeseries.late import late_ranges
 from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, Unavailable
+from tests.fakes.simulatedtime import lapse
 
 SECOND: Final = 1_000_000_000
 NOON: Final = 1_767_268_800 * SECOND
@@ -88,7 +89,7 @@ class Archive:
         return [device for device, owner in owners.items() if user_ids is None or owner in user_ids]
 
     async def _answer(self) -> None:
-        await asyncio.sleep(self.rng.uniform(0.001, 0.6))
+        await lapse(self.rng.uniform(0.001, 0.6))
 
 
 class Device(NamedTuple):
@@ -147,7 +148,7 @@ class Ingest:
             group.create_task(self._write())
             group.create_task(self._beat())
             while not until():
-                await asyncio.sleep(self._rng.expovariate(2))
+                await lapse(self._rng.expovariate(2))
                 if self.running:
                     self._commit()
 
@@ -156,7 +157,7 @@ class Ingest:
         if self._rng.random() < 0.5:
             self._commit(announced=False)
         self.running = False
-        await asyncio.sleep(seconds)
+        await lapse(seconds)
         self._own_from = self.seq + 1
         if not self._rows and self._rng.random() < 0.3:
             self.epoch = f"e{self.seq}"  # a new file, in the place of one that held nothing more
@@ -194,14 +195,14 @@ class Ingest:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(0.3)
+            await lapse(0.3)
             if self.running and asyncio.get_running_loop().time() - self._said_s >= 0.9:
                 seq = self.seq
                 self._announce(ReadingBatch(self.name, self.epoch, seq, seq, self.stored_seq, self._now_ns()))
 
     async def _write(self) -> None:
         while True:
-            await asyncio.sleep(self._rng.uniform(0.02, 0.4))
+            await lapse(self._rng.uniform(0.02, 0.4))
             if not (self.running and self._rows):
                 continue
             batches = list(self._rows)[:20]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc] # which class it is depends on the system
+class _Selector(selectors.DefaultSelector):
     """Waits for nobody."""
 
     waited_s = 0.0
@@ -36,3 +36,11 @@ def run_simulated(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end in a loop of its own."""
     with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
         return runner.run(work)
+
+
+async def lapse(seconds: float) -> None:
+    """Let so much of the loop's time go by."""
+    loop = asyncio.get_running_loop()
+    passed = asyncio.Event()
+    loop.call_later(seconds, passed.set)
+    await passed.wait()

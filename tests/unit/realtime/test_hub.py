@@ -7,6 +7,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.realtime.frames import Interruption
 from services.realtime.group import Chunk
 from services.realtime.hub import Hub
 from services.realtime.protocol import Subscribe
@@ -44,12 +45,16 @@ class Inbox:
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
         self.told: list[str] = []
+        self.interruptions: list[Interruption] = []
 
     def put(self, chunk: Chunk) -> None:
         self.chunks.append(chunk)
 
     def tell(self, _status: DeviceStatus, frame: str, /) -> None:
         self.told.append(frame)
+
+    def interrupt(self, interruption: Interruption, /) -> None:
+        self.interruptions.append(interruption)
 
     @property
     def rows(self) -> list[dict[str, Any]]:

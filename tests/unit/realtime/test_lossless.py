@@ -17,7 +17,7 @@ from services.realtime.session import Session
 from services.realtime.settings import RealtimeSettings
 from shared.readings import ReadingBatch
 from tests.fakes.fleet import MAX_AHEAD_S, NOON, SECOND, Archive, Device, Feed, Ingest, Truth, Unit
-from tests.fakes.simulatedtime import run_simulated
+from tests.fakes.simulatedtime import lapse, run_simulated
 
 LASTS_S: Final = 1_000.0
 
@@ -73,7 +73,7 @@ class World:
             self.realtime.publish(batch)
 
     async def table(self, user_ids: UserIds, _device_ids: frozenset[str] | None) -> Sequence[Known]:
-        await asyncio.sleep(self.rng.uniform(0, 0.1))
+        await lapse(self.rng.uniform(0, 0.1))
         return [Known(one.device_id, one.owner, None) for one in self.devices if not user_ids or one.owner in user_ids]
 
     def start(self) -> asyncio.Task[None]:
@@ -95,7 +95,7 @@ class World:
         self.realtime = None
         for task in {running, *self.tasks}:
             task.cancel()
-        await asyncio.sleep(seconds)
+        await lapse(seconds)
         return self.start()
 
     def connect(self, wire: Wire, user_ids: UserIds) -> tuple[Session, asyncio.Task[None]] | None:
@@ -111,16 +111,16 @@ class World:
     async def break_things(self) -> None:
         running = self.start()
         while asyncio.get_running_loop().time() < LASTS_S:
-            await asyncio.sleep(self.rng.expovariate(1 / 25))
+            await lapse(self.rng.expovariate(1 / 25))
             fault = self.rng.randrange(4)
             if fault == 0:
                 self.archive.away = True
-                await asyncio.sleep(self.rng.choice([5, 60, 200]))
+                await lapse(self.rng.choice([5, 60, 200]))
                 self.archive.away = False
             elif fault == 1:
                 feed = self.rng.choice(self.feeds)
                 feed.cut = True
-                await asyncio.sleep(self.rng.choice([3, 30, 150]))
+                await lapse(self.rng.choice([3, 30, 150]))
                 feed.cut = False
             elif fault == 2:
                 await self.rng.choice(self.ingests).restart(self.rng.uniform(1, 10))
@@ -156,9 +156,9 @@ class Client:
         while not self._world.over:
             pause_s = 20.0 if self.rng.random() < 0.1 else 0.0
             await self.visit(self.rng.choice([0.3, 3, 30, 120]), pause_s)
-            await asyncio.sleep(self.rng.choice([0.01, 1, 20, 50, 130, 600]))
+            await lapse(self.rng.choice([0.01, 1, 20, 50, 130, 600]))
         for _ in range(20):
-            await asyncio.sleep(30)
+            await lapse(30)
             await self.visit(25, 0)
             if self.gap is None:
                 return
@@ -186,7 +186,7 @@ class Client:
             async with asyncio.timeout_at(deadline):
                 while not task.done():
                     self._read(await self._frame(wire, task), session, length)
-                    await asyncio.sleep(pause_s)
+                    await lapse(pause_s)
         except TimeoutError:
             wire.leave()
         task.cancel()
