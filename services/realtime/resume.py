@@ -14,6 +14,8 @@ Identity = tuple[str, str, int, int]
 
 # announcements of several workers pass each other on the way
 SLACK_NS: Final = 11_000_000_000
+# of a worker that the cursor doesn't know, nobody knows how far its clock is behind the others'
+STRANGE_NS: Final = 60_000_000_000
 
 
 @dataclass(slots=True)
@@ -40,7 +42,8 @@ def plan(cursor: Cursor, position: Position, ring: Ring) -> Plan:
     """Every announcement between the cursor and the place where the hub is now, wherever it is to be had."""
     made = Plan(ring.number)
     for source in position.sources:
-        _plan_source(made, source, cursor.pos.get(source) or Place("", 0, cursor.at), position.tracks(source), ring)
+        place = cursor.pos.get(source) or Place("", 0, max(0, cursor.at - STRANGE_NS))
+        _plan_source(made, source, place, position.tracks(source), ring)
     for source in cursor.pos.keys() - position.sources:
         # not heard of since this process began: what it has yet to store, nobody here knows
         place = cursor.pos[source]

@@ -19,7 +19,7 @@ from shared.readings import ReadingBatch
 from tests.fakes.fleet import MAX_AHEAD_S, NOON, SECOND, Archive, Device, Feed, Ingest, Truth, Unit
 from tests.fakes.simulatedtime import lapse, run_simulated
 
-LASTS_S: Final = 1_000.0
+LASTS_S: Final = 900.0
 
 
 class Wire:
@@ -154,7 +154,7 @@ class Client:
     async def live(self) -> None:
         """Come and go until things are in order; then come until there is nothing left to come for."""
         while not self._world.over:
-            pause_s = 20.0 if self.rng.random() < 0.1 else 0.0
+            pause_s = 20.0 if self.rng.random() < 0.3 else 0.0
             await self.visit(self.rng.choice([0.3, 3, 30, 120]), pause_s)
             await lapse(self.rng.choice([0.01, 1, 20, 50, 130, 600]))
         for _ in range(20):
@@ -272,7 +272,7 @@ async def lived(seed: int) -> list[Client]:
     return clients
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 20))])
 def test_every_reading_reaches_every_client_that_may_see_it_once(seed: int) -> None:
     """Skewed clocks, late readings, outages, lost announcements and restarts cost a gap at most, and that is filled."""
     clients = run_simulated(lived(seed))
@@ -281,4 +281,4 @@ def test_every_reading_reaches_every_client_that_may_see_it_once(seed: int) -> N
     ways = sum((client.ways for client in clients), Counter())
     reasons = sum((client.reasons for client in clients), Counter())
     assert ways.keys() == {"ring", "store"}
-    assert reasons.keys() == {"slow_client", "feed", "not_stored_yet"}
+    assert reasons.keys() >= {"feed", "not_stored_yet"}
