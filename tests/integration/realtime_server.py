@@ -14,6 +14,7 @@ from hypercorn.config import Config
 from services.realtime.app import Realtime
 from services.realtime.protocol import server_messages
 from services.realtime.recent import Known
+from services.realtime.replay import Archive
 from services.realtime.selection import UserIds
 from services.realtime.settings import RealtimeSettings
 from shared.gate import Gate
@@ -72,11 +73,13 @@ class Server:
 
 @asynccontextmanager
 async def serving(
-    given: RealtimeSettings | None = None, latest: Callable[..., Awaitable[Sequence[Known]]] = no_table
+    given: RealtimeSettings | None = None,
+    latest: Callable[..., Awaitable[Sequence[Known]]] = no_table,
+    archive: Archive | None = None,
 ) -> AsyncIterator[Server]:
     """Start, and stop by draining."""
     listener = socket.create_server(("127.0.0.1", 0))
-    realtime = Realtime(given or settings(), latest)
+    realtime = Realtime(given or settings(), latest, archive)
     server = Server(realtime, listener.getsockname()[1])
 
     async def drained() -> None:
