@@ -40,7 +40,7 @@ class Mailbox:
     def bytes(self) -> int:
         """What waits and may be conflated, and what already was."""
         conflated = sum(item.bytes for item in self.items if isinstance(item, Conflated))
-        return self._bytes + conflated + (self._held.bytes if self._held else 0)
+        return self._bytes + conflated + (0 if self._held is None else self._held.bytes)
 
     @property
     def conflating(self) -> bool:
@@ -49,6 +49,11 @@ class Mailbox:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def _behind(self) -> "Mailbox":
+        """Where the hub's words go. An empty mailbox is false, so `or` would not do."""
+        return self if self._held is None else self._held
 
     @property
     def holding(self) -> bool:
@@ -87,11 +92,11 @@ class Mailbox:
 
     def tell(self, status: DeviceStatus, frame: str) -> None:
         """A device's status, from the hub."""
-        (self._held or self).append({status.device_id: frame}, len(frame))
+        self._behind.append({status.device_id: frame}, len(frame))
 
     def interrupt(self, interruption: Interruption) -> None:
         """The feed had a hole, from the hub."""
-        (self._held or self).append(interruption, 0)
+        self._behind.append(interruption, 0)
 
     def reply(self, frame: str) -> None:
         """An answer to the client, who is not listened to until it is on its way: see `replied`."""

@@ -12,6 +12,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from services.realtime.app import Realtime
+from services.realtime.paths import Paths
 from services.realtime.protocol import server_messages
 from services.realtime.recent import Known
 from services.realtime.replay import Archive
@@ -90,7 +91,7 @@ async def serving(
     config.bind = [f"fd://{listener.detach()}"]
     config.errorlog = None
     chosen = realtime._settings
-    app: Any = Gate(dispatch(realtime), allowed_hosts=chosen.allowed_hosts, cors_origins=chosen.cors_origins)
+    app: Any = Gate(Paths(realtime, _no_pages), allowed_hosts=chosen.allowed_hosts, cors_origins=chosen.cors_origins)
     server.ended = asyncio.create_task(serve(app, config, shutdown_trigger=drained))
     looked_after = asyncio.create_task(realtime.run())
     try:
@@ -102,18 +103,10 @@ async def serving(
         await asyncio.wait([looked_after, server.ended])
 
 
-def dispatch(realtime: Realtime) -> Callable[..., Awaitable[None]]:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            for step in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{step}.complete"})
-        elif scope["path"].startswith("/socket.io"):
-            await realtime.asgi_socketio(scope, receive, send)
-        else:
-            await realtime.asgi_ws(scope, receive, send)
-
-    return app
+async def _no_pages(_scope: Any, receive: Any, send: Any) -> None:
+    for step in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{step}.complete"})
 
 
 class Client:

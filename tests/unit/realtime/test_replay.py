@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from services.realtime.errors import HistoryUnavailable, TooMuchHistory
-from services.realtime.group import Chunk
 from services.realtime.frames import reading_text
+from services.realtime.group import Chunk
 from services.realtime.past import Missed
 from services.realtime.received import Received
 from services.realtime.replay import Replay, Wanted
