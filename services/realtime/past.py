@@ -37,7 +37,7 @@ class Since:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """What to tell before live. `received`: what live may bring once more."""
+    """What to tell before live. `received`: of that, what live may bring once more."""
 
     texts: Sequence[str] = ()
     gap: str | None = None
@@ -108,7 +108,7 @@ class Past:
         if told.error is not None:
             return told
         late = self._hub.at - LATE_NS - SLACK_NS
-        under_way = (one for one in stored if one.ts_ns >= late or one.ts_ns < wanted.from_ns - LATE_NS)
+        under_way = (one for one in merged if one.ts_ns >= late or one.ts_ns < wanted.from_ns - LATE_NS)
         received = Received(under_way, self._clock, self._clock() + _UNDER_WAY_S)
         return Missed(told.texts, self._gap(since) if plan.unsure else None, None, received)
 

@@ -36,7 +36,7 @@ async def archive(tmp_path: Path) -> AsyncIterator[StoreArchive]:
 async def came_back(client: Client, since: str | None, **more: object) -> list[dict[str, object]]:
     """Everything up to `caught_up`."""
     await client.send(type="subscribe", id=7, devices="*", since=since, **more)
-    seen = []
+    seen: list[dict[str, object]] = []
     while not seen or seen[-1]["type"] not in ("caught_up", "error"):
         seen.append(await client.next())
     return seen

@@ -1,6 +1,7 @@
 """The place in the stream."""
 
 import base64
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -60,7 +61,7 @@ def test_a_source_far_behind_carries_its_own_time() -> None:
 
 
 def test_what_was_missed_shows() -> None:
-    """By a prev that was not heard, and by a heartbeat that knows of more; the first words of a new file miss nothing."""
+    """By a prev that was not heard, and by a heartbeat that knows of more; a new file begins without a miss."""
     position = Position()
     assert not position.misses(batch(1))
     position.advance(batch(1))
@@ -110,8 +111,6 @@ def test_a_forged_cursor_is_an_error_that_says_so(text: str) -> None:
 
 @given(st.text() | st.binary().map(lambda body: base64.urlsafe_b64encode(body).decode()))
 def test_no_text_breaks_the_reader(text: str) -> None:
-    """There is no third way."""
-    try:
+    """It is a cursor, or a BadMessage: there is no third way."""
+    with suppress(BadMessage):
         assert parse_cursor(text, 10**18).at >= 0
-    except BadMessage as error:
-        assert error.code == "bad_since"

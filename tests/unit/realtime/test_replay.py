@@ -20,7 +20,7 @@ FROM = 10**18
 
 
 def made(device_id: str, ts_ns: int, **values: float) -> Reading:
-    return Reading(device_id, 1, "m", ts_ns, values or {"a": 1.0})
+    return Reading(device_id, 1, "m", ts_ns, {**values} if values else {"a": 1.0})
 
 
 class Shelf:
