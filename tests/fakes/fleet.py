@@ -27,12 +27,12 @@ Unit = tuple[str, str, str]
 
 
 class Truth(NamedTuple):
-    """A unit as it was committed."""
+    """A unit as it was committed. `place`: in which file of its ingest, counted from 0, and its seq there."""
 
     unit: Unit
     owner: int
     true_s: float
-    source: str
+    place: tuple[int, int]
 
 
 @dataclass
@@ -124,7 +124,7 @@ class Ingest:
 
     def __init__(self, name: str, devices: Sequence[Device], archive: Archive, feed: Feed, clock_s: float) -> None:
         self.name = name
-        self.epoch = "e1"
+        self.epochs = ["e1"]
         self.seq = self.stored_seq = 0
         self.running = True
         self.truths: list[Truth] = []
@@ -139,8 +139,8 @@ class Ingest:
         self._said_s = 0.0
 
     @property
-    def settled(self) -> bool:
-        return not self._rows
+    def epoch(self) -> str:
+        return self.epochs[-1]
 
     async def run(self, until: Callable[[], bool]) -> None:
         """Commit until told otherwise; write for ever."""
@@ -160,7 +160,7 @@ class Ingest:
         await lapse(seconds)
         self._own_from = self.seq + 1
         if not self._rows and self._rng.random() < 0.3:
-            self.epoch = f"e{self.seq}"  # a new file, in the place of one that held nothing more
+            self.epochs.append(f"e{len(self.epochs) + 1}")  # a new file, in the place of one that held nothing more
             self.seq = self.stored_seq = self._own_from = 0
         self.running = True
 
@@ -176,7 +176,8 @@ class Ingest:
         true_s = asyncio.get_running_loop().time()
         for one in readings:
             units = [(one.device_id, iso_ns(one.ts_ns), metric) for metric in one.values]
-            self.truths += [Truth(unit, one.user_id, true_s, self.name) for unit in units]
+            place = len(self.epochs) - 1, self.seq
+            self.truths += [Truth(unit, one.user_id, true_s, place) for unit in units]
         if announced:
             self._announce(batch)
 

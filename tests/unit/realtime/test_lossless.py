@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from services.realtime.app import Realtime
+from services.realtime.cursor import parse_cursor
 from services.realtime.recent import Known
 from services.realtime.resume import Plan
 from services.realtime.selection import UserIds
@@ -58,7 +59,7 @@ class World:
         late = [0.05] * 8
         ahead_s = [0.0, 0.4, -20.0, 30.0, 200.0, MAX_AHEAD_S, -70.0, -3_600.0]
         self.devices = [Device(f"d{n}", 1 + n % 2, ahead_s[n], late[n]) for n in range(8)]
-        self.feeds = [Feed(self.rng, self.deliver, 0.001) for _ in range(3)]
+        self.feeds = [Feed(self.rng, self.deliver, 0.0003) for _ in range(3)]
         self.ingests = [
             Ingest(f"i{n}-{seed}", self.devices[n::3], self.archive, feed, (0.0, 25.0, -25.0)[n])
             for n, feed in enumerate(self.feeds)
@@ -111,18 +112,18 @@ class World:
     async def break_things(self) -> None:
         running = self.start()
         while asyncio.get_running_loop().time() < LASTS_S:
-            await lapse(self.rng.expovariate(1 / 25))
-            fault = self.rng.randrange(4)
-            if fault == 0:
+            await lapse(self.rng.expovariate(1 / 15))
+            fault = self.rng.randrange(7)
+            if fault < 2:
                 self.archive.away = True
-                await lapse(self.rng.choice([5, 60, 200]))
+                await lapse(self.rng.choice([5, 30, 150]))
                 self.archive.away = False
-            elif fault == 1:
+            elif fault < 4:
                 feed = self.rng.choice(self.feeds)
                 feed.cut = True
-                await lapse(self.rng.choice([3, 30, 150]))
+                await lapse(self.rng.choice([3, 20, 100]))
                 feed.cut = False
-            elif fault == 2:
+            elif fault < 6:
                 await self.rng.choice(self.ingests).restart(self.rng.uniform(1, 10))
             else:
                 running = await self.restart(running, self.rng.uniform(0.1, 5))
@@ -155,8 +156,8 @@ class Client:
         """Come and go until things are in order; then come until there is nothing left to come for."""
         while not self._world.over:
             pause_s = 20.0 if self.rng.random() < 0.3 else 0.0
-            await self.visit(self.rng.choice([0.3, 3, 30, 120]), pause_s)
-            await lapse(self.rng.choice([0.01, 1, 20, 50, 130, 600]))
+            await self.visit(self.rng.choice([0.3, 3, 10, 30, 60]), pause_s)
+            await lapse(self.rng.choice([0.01, 1, 5, 20, 60, 130, 600]))
         for _ in range(20):
             await lapse(30)
             await self.visit(25, 0)
@@ -194,6 +195,20 @@ class Client:
         if not self._caught_up:  # as if it had never come
             self.cursor, self.gap = since, None
             del self.got[length:]
+        elif self.gap is None and self.cursor is not None:
+            self._hold_to_its_word(self.cursor, len(self.got))
+
+    def _hold_to_its_word(self, cursor: str, length: int) -> None:
+        """Whatever a cursor says was heard, and was committed since this client came, is here."""
+        assert self.joined_s is not None
+        had = {unit for unit, _, _ in self.got[:length]}
+        pos = parse_cursor(cursor, 2**62).pos
+        for ingest in self._world.ingests:
+            if (place := pos.get(ingest.name)) is not None:
+                until = ingest.epochs.index(place.epoch), place.seq
+                owed = (one for one in ingest.truths if one.place <= until and one.true_s > self.joined_s)
+                missed = [one for one in owed if self.sees(one) and one.unit not in had]
+                assert missed == [], (len(missed), missed[:3])
 
     async def _frame(self, wire: Wire, task: asyncio.Task[None]) -> str:
         frame = asyncio.create_task(wire.frames.get())
@@ -225,7 +240,9 @@ class Client:
             case "gap":
                 self.reasons[message["reason"]] += 1
                 before = length if message["reason"] == "not_stored_yet" else len(self.got)
-                self.gap = self.gap or (message["since"], before)
+                if self.gap is None:
+                    self.gap = message["since"], before
+                    self._hold_to_its_word(message["since"], before)
             case "error":
                 assert message["code"] == "history_unavailable", message
 
