@@ -9,6 +9,10 @@ import click
 from shared.process import Refusal, run
 from telemetrio import __version__
 
+_data_dir = click.option(
+    "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where files live. Default: ./data"
+)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="telemetrio")
@@ -17,7 +21,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where files live. Default: ./data")
+@_data_dir
 @click.option("--host", help="Where to listen. Default: localhost (127.0.0.1 and ::1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the web. Default: 5000")
 @click.option("--mqtt-port", type=click.IntRange(0, 65535), help="Port of MQTT. Default: 1883")
@@ -33,7 +37,7 @@ def up(*, demo: bool, **flags: Any) -> None:
 
 
 @cli.command()
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where files live. Default: ./data")
+@_data_dir
 @click.option("--source", help="This worker's stable, unique name. Default: ingest")
 @click.option("--retire", is_flag=True, help="Take and store what the broker holds for it, end its session, and stop.")
 def ingest(**flags: Any) -> None:
@@ -46,7 +50,7 @@ def ingest(**flags: Any) -> None:
 
 
 @cli.command()
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where files live. Default: ./data")
+@_data_dir
 @click.option("--host", help="Where to listen. Default: 127.0.0.1")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the web. Default: 5000")
 def api(**flags: Any) -> None:
@@ -56,6 +60,19 @@ def api(**flags: Any) -> None:
 
     refuse_unknown()
     sys.exit(main(Path(__file__).parent / "web", **flags))
+
+
+@cli.command()
+@_data_dir
+@click.option("--host", help="Where to listen. Default: 127.0.0.1")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the live streams. Default: 5001")
+def realtime(**flags: Any) -> None:
+    """Tell clients live what every ingest announces on the broker (TELEMETRIO_MQTT_URL)."""
+    from services.realtime.__main__ import main  # noqa: PLC0415
+    from telemetrio.settings import refuse_unknown  # noqa: PLC0415
+
+    refuse_unknown()
+    sys.exit(main(**flags))
 
 
 @cli.command()
@@ -135,11 +152,6 @@ def bench_ingest(*, curve: bool, **plan: Any) -> None:
         asyncio.run(bench_curve(given, progress)) if curve else asyncio.run(bench_ingest(given, progress)).figures,
         Console(),
     )
-
-
-_data_dir = click.option(
-    "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where files live. Default: ./data"
-)
 
 
 @cli.group()

@@ -105,7 +105,7 @@ async def no_table(_user_ids: UserIds, _devices: frozenset[str] | None) -> Seque
 
 
 async def run(server: str, coalesce_ms: float) -> None:
-    settings = RealtimeSettings(_env_file=None, coalesce_ms=coalesce_ms, newcomers_per_s=1_000_000)
+    settings = RealtimeSettings(_env_file=None, auth="open", coalesce_ms=coalesce_ms, newcomers_per_s=1_000_000)
     realtime = Realtime(settings, no_table)
     app = Gate(_alone(realtime.asgi_ws, plain=server == "plain"), allowed_hosts=settings.allowed_hosts, cors_origins=())
     looking_after = asyncio.create_task(realtime.run())

@@ -23,8 +23,10 @@ from services.api.settings import ApiSettings, BucketSettings
 from services.api.streaming import Streams
 from services.ingest.announcer import DirectAnnouncer
 from services.ingest.assembly import Ingest, Surroundings, open_ingest
+from services.ingest.outbox import Outbox
 from services.ingest.settings import IngestSettings
 from services.realtime.app import Realtime
+from services.realtime.archive import StoreArchive
 from services.realtime.keeper import TicketKeeper
 from services.realtime.latest import LatestTable
 from services.realtime.metrics import watch_realtime
@@ -55,6 +57,7 @@ from telemetrio.settings import UpSettings, refuse_unknown
 from telemetrio.web import ByPath
 
 WEB_DIR: Final = Path(__file__).parent / "web"
+_BEAT_S: Final = 0.9
 
 
 class AllSettings(NamedTuple):
@@ -94,6 +97,7 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
         broker = system.broker
         parts = [*system.ingest.parts, Part("realtime", system.realtime.run), Part("broker", partial(_hold, broker))]
         parts.append(Part("keyring", system.keyring.run))
+        parts.append(Part("beat", partial(_beat, system.announcer, system.ingest.outbox)))
         parts.append(Part("post", partial(system.ingest.post.deliver, broker.publish)))
         if demo:
             parts.append(Part("demo", partial(run_demo, broker.ports[0], settings.ingest.device_prefix)))
@@ -116,6 +120,7 @@ class System(NamedTuple):
     streams: Streams
     buckets: Buckets
     keyring: Keyring
+    announcer: DirectAnnouncer
 
 
 async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
@@ -127,8 +132,9 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     store = await open_store(settings.store)
     stack.push_async_callback(store.close)
     keeper = TicketKeeper(secret, engine) if settings.realtime.auth == "required" else None
-    realtime = Realtime(settings.realtime, LatestTable(engine), keeper)
-    around = Surroundings(engine, store, DirectAnnouncer(realtime.publish), health)
+    realtime = Realtime(settings.realtime, LatestTable(engine), keeper, StoreArchive(store, engine))
+    announcer = DirectAnnouncer(realtime.publish)
+    around = Surroundings(engine, store, announcer, health)
     ingest = await open_ingest(stack, settings.ingest, around)
     broker = _make_broker(ingest, settings)
     keyring = Keyring(engine, broker)
@@ -162,7 +168,7 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     admits = partial(is_admin, door=app.extensions[DOOR], engine=engine) if settings.api.auth == "required" else None
     api = Draining(cast("ASGI3", app))
     gate = _gate(settings.api, api, realtime, MetricsPage(ingest.metrics, loopback=True, admits=admits))
-    return System(gate, api, ingest, broker, realtime, given.streams, buckets, keyring)
+    return System(gate, api, ingest, broker, realtime, given.streams, buckets, keyring, announcer)
 
 
 async def _open_database(stack: AsyncExitStack, settings: AllSettings) -> AsyncEngine:
@@ -210,6 +216,13 @@ async def _start_broker(broker: EmbeddedBroker, own: UpSettings) -> None:
         await broker.start()
     except OSError as error:
         raise port_taken(error, own.mqtt_port, "--mqtt-port") from error
+
+
+async def _beat(announcer: DirectAnnouncer, outbox: Outbox) -> None:
+    """What the live announcer of a worker says each second: how far ingest has come, and what is stored."""
+    while True:
+        announcer.beat(outbox.standing())
+        await asyncio.sleep(_BEAT_S)
 
 
 async def _hold(broker: EmbeddedBroker) -> None:

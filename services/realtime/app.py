@@ -1,6 +1,8 @@
 """The service as its process sees it: ASGI apps, a synchronous `publish`, a part that runs, and an orderly end."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -9,11 +11,14 @@ import structlog
 from services.realtime.admission import Gatekeeper, Guest, OpenDoor, Turnstile
 from services.realtime.entrance import Entrance
 from services.realtime.errors import ReviewUnavailable
-from services.realtime.hub import Hub
+from services.realtime.hub import Hub, Keeping
 from services.realtime.mailbox import Mailbox
-from services.realtime.session import Latest, Session, Stream, Transport
+from services.realtime.past import Past
+from services.realtime.replay import Archive, Replay
+from services.realtime.session import Latest, Session, Stream
 from services.realtime.sessions import Sessions
 from services.realtime.settings import RealtimeSettings
+from services.realtime.transport import Transport
 from services.realtime.transports.socketio import SocketIoEndpoint
 from services.realtime.transports.sse import SseEndpoint
 from services.realtime.transports.websocket import WebSocket, WebSocketEndpoint
@@ -27,16 +32,30 @@ REVIEW_S: Final = 30.0
 
 
 class Realtime:
-    """Built inside a running loop; opens nothing. `latest`: see LatestTable. `keeper`: who vouches for clients."""
+    """Built inside a running loop; opens nothing.
 
-    def __init__(self, settings: RealtimeSettings, latest: Latest, keeper: Gatekeeper | None = None) -> None:
+    `latest`: see LatestTable; `keeper`: who vouches for clients; `archive`: for who comes back late.
+    """
+
+    def __init__(
+        self,
+        settings: RealtimeSettings,
+        latest: Latest,
+        keeper: Gatekeeper | None = None,
+        archive: Archive | None = None,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         if settings.auth == "required" and (keeper is None or not keeper.asks):
             raise ValueError("who must log in needs somebody who asks")
         loop = asyncio.get_running_loop()
         self._settings = settings
         self._clock = loop.time
-        self._hub = Hub(loop.call_later, loop.time, settings.coalesce_ms / 1000)
-        self._stream = Stream(self._hub, latest, loop.time, settings.heartbeat_s, settings.subscribes_per_min)
+        keeping = Keeping(settings.ring_s, settings.ring_mib << 20, now_ns())
+        most = settings.max_replay_points
+        replay = Replay(archive, most, settings.replay_timeout_s) if archive else None
+        self._hub = Hub(loop.call_later, loop.time, settings.coalesce_ms / 1000, keeping)
+        past = Past(self._hub, replay, loop.time, now_ns, most)
+        self._stream = Stream(self._hub, latest, past, loop.time, settings.heartbeat_s, settings.subscribes_per_min)
         self._changed = asyncio.Event()
         self.published = 0
         self.sessions: Final = Sessions()

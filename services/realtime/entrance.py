@@ -8,8 +8,9 @@ from typing import Final
 
 from services.realtime.admission import LOCAL_ADMIN, Gatekeeper, Guest, Offer, Turnstile
 from services.realtime.errors import Crowded, Denied
-from services.realtime.session import CloseCode, Session
+from services.realtime.session import Session
 from services.realtime.sessions import Sessions
+from services.realtime.transport import CloseCode
 
 LOGIN_WITHIN_S: Final = 10.0
 

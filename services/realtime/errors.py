@@ -9,6 +9,8 @@ class RealtimeError(Exception):
     ├── Denied              a client may not come in; it is told why, and nothing about others
     ├── Crowded             not now: too many come at once, or the process is about to restart
     ├── LatestUnavailable   the table of latest values can't be read now; snapshots come from the feed alone
+    ├── HistoryUnavailable  the store, or who has readings in it, can't be read now; a later resume may
+    ├── TooMuchHistory      a client has missed more than a session may ask for
     └── ReviewUnavailable   who may still see what can't be asked now; it is asked again soon
     """
 
@@ -46,3 +48,11 @@ class Crowded(RealtimeError):
 
 class ReviewUnavailable(RealtimeError):
     """Whoever keeps the accounts did not answer."""
+
+
+class HistoryUnavailable(RealtimeError):
+    """The store did not answer, or not in time."""
+
+
+class TooMuchHistory(RealtimeError):
+    """More than the setting allows."""

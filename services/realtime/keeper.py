@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.realtime.admission import Guest, Offer
 from services.realtime.errors import Crowded, Denied, ReviewUnavailable
-from services.realtime.session import CloseCode
+from services.realtime.transport import CloseCode
 from shared.database.tables import users
 from shared.tickets import BadTicket, Ticket, Used, verify
 

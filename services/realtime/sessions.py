@@ -8,7 +8,8 @@ from functools import reduce
 from typing import Final, NamedTuple, cast
 
 from services.realtime.admission import LOCAL_ADMIN, Guest
-from services.realtime.session import CloseCode, Session
+from services.realtime.session import Session
+from services.realtime.transport import CloseCode
 
 SPREAD_S: Final = 0.005
 """Between two closings at a restart: clients that are sent away together come back together."""

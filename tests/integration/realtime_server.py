@@ -13,8 +13,10 @@ from hypercorn.config import Config
 
 from services.realtime.admission import Gatekeeper
 from services.realtime.app import Realtime
+from services.realtime.paths import Paths
 from services.realtime.protocol import server_messages
 from services.realtime.recent import Known
+from services.realtime.replay import Archive
 from services.realtime.selection import UserIds
 from services.realtime.settings import RealtimeSettings
 from shared import connection
@@ -79,10 +81,11 @@ async def serving(
     latest: Callable[..., Awaitable[Sequence[Known]]] = no_table,
     keeper: Gatekeeper | None = None,
     dead_after_s: int = DEAD_AFTER_S,
+    archive: Archive | None = None,
 ) -> AsyncIterator[Server]:
     """Start, and stop by draining."""
     (listener,) = listening_sockets(["127.0.0.1"], 0, dead_after_s)
-    realtime = Realtime(given or settings(), latest, keeper)
+    realtime = Realtime(given or settings(), latest, keeper, archive)
     server = Server(realtime, listener.getsockname()[1])
 
     async def drained() -> None:
@@ -94,7 +97,7 @@ async def serving(
     config.bind = [f"fd://{listener.detach()}"]
     config.errorlog = logging.getLogger("hypercorn.error")
     chosen = realtime._settings
-    app: Any = Gate(dispatch(realtime), allowed_hosts=chosen.allowed_hosts, cors_origins=chosen.cors_origins)
+    app: Any = Gate(Paths(realtime, _no_pages), allowed_hosts=chosen.allowed_hosts, cors_origins=chosen.cors_origins)
     server.ended = asyncio.create_task(serve(app, config, shutdown_trigger=drained))
     looked_after = asyncio.create_task(realtime.run())
     try:
@@ -106,20 +109,10 @@ async def serving(
         await asyncio.wait([looked_after, server.ended])
 
 
-def dispatch(realtime: Realtime) -> Callable[..., Awaitable[None]]:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            for step in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{step}.complete"})
-        elif scope["path"].startswith("/socket.io"):
-            await realtime.asgi_socketio(scope, receive, send)
-        elif scope["path"] == "/sse":
-            await realtime.asgi_sse(scope, receive, send)
-        else:
-            await realtime.asgi_ws(scope, receive, send)
-
-    return app
+async def _no_pages(_scope: Any, receive: Any, send: Any) -> None:
+    for step in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{step}.complete"})
 
 
 class Client:

@@ -17,6 +17,7 @@ from services.realtime.app import Realtime
 from services.realtime.errors import Crowded, Denied, ReviewUnavailable
 from services.realtime.keeper import TicketKeeper
 from services.realtime.settings import RealtimeSettings
+from services.realtime.transport import CloseCode
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.database.tables import users
@@ -175,7 +176,7 @@ async def test_a_user_who_is_disabled_or_deleted_sees_nothing_any_more(
                 async with engine.begin() as connection:
                     await connection.execute(delete(users).where(users.c.id == 7))
             server.realtime.review_soon()
-            assert await Client(hers).closed() == 4401
+            assert await Client(hers).closed() == CloseCode.UNKNOWN
             assert (await events.next())["close"]["code"] == 4401
             server.publish(reading("his", 1, owner=8))
             assert (await Client(his).until("readings"))["readings"][0]["device_id"] == "his"

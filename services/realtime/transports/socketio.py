@@ -16,7 +16,8 @@ from services.realtime.admission import Guest, Offer
 from services.realtime.entrance import Entrance
 from services.realtime.errors import Crowded, Denied
 from services.realtime.protocol import MAX_MESSAGE_BYTES, Subscribe
-from services.realtime.session import Session, Transport
+from services.realtime.session import Session
+from services.realtime.transport import Transport
 from services.realtime.transports.refusal import refuse
 from services.realtime.transports.severance import cut
 from shared.gate import Receive, Scope, Send

@@ -14,7 +14,8 @@ from services.realtime.admission import Guest, Offer
 from services.realtime.entrance import Entrance, Visit
 from services.realtime.errors import BadMessage, Crowded, Denied
 from services.realtime.protocol import Subscribe, parse
-from services.realtime.session import Session, Transport
+from services.realtime.session import Session
+from services.realtime.transport import Transport
 from services.realtime.transports.refusal import refuse
 from services.realtime.transports.severance import cut
 from shared.gate import Header, Receive, Scope, Send

@@ -9,7 +9,8 @@ from services.realtime.admission import Guest, Offer
 from services.realtime.entrance import LOGIN_WITHIN_S, Entrance, Visit
 from services.realtime.errors import BadMessage, Crowded, Denied
 from services.realtime.protocol import MAX_MESSAGE_BYTES, Auth, parse
-from services.realtime.session import CloseCode, Session
+from services.realtime.session import Session
+from services.realtime.transport import CloseCode
 from services.realtime.transports.express import express_of
 from services.realtime.transports.refusal import refuse
 from services.realtime.transports.severance import cut

@@ -8,6 +8,7 @@ import pytest
 
 from services.realtime.hub import Hub
 from services.realtime.mailbox import Mailbox
+from services.realtime.past import Past
 from services.realtime.protocol import Subscribe
 from services.realtime.recent import Known
 from services.realtime.selection import UserIds
@@ -59,7 +60,8 @@ class House:
         self.now = 0.0
         self.sessions = Sessions()
         self.hub = Hub(asyncio.get_running_loop().call_later, lambda: self.now, 0)
-        self.stream = Stream(self.hub, no_table, lambda: self.now, 20)
+        past = Past(self.hub, None, lambda: self.now, lambda: 10**18, 10_000)
+        self.stream = Stream(self.hub, no_table, past, lambda: self.now, 20)
         self._seq = 0
 
     def open(self, wire: Wire, *, user_ids: UserIds = None, limit: int = 10_000) -> asyncio.Task[None]:
