@@ -9,6 +9,7 @@ from typing import Final
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from shared import connection
 from shared.gate import ASGI3
 from shared.listeners import BACKLOG
 from shared.process import ExitCode, Refusal
@@ -33,6 +34,7 @@ def port_taken(error: OSError, port: int, flag: str) -> Refusal:
 
 async def serve_web(app: ASGI3, sockets: Sequence[socket.socket], drained: Callable[[], Awaitable[object]]) -> None:
     """Serve until `drained` returns: by then every open stream has been ended, or Hypercorn would wait for it."""
+    connection.install()
     config = Config()
     config.bind = [f"fd://{os.dup(each.fileno())}" for each in sockets]  # Hypercorn closes what it is given
     config.keep_alive_timeout = 75  # longer than a proxy's, so that the proxy is the one that closes

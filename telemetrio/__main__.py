@@ -9,6 +9,10 @@ import click
 from shared.process import Refusal, run
 from telemetrio import __version__
 
+_data_dir = click.option(
+    "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where files live. Default: ./data"
+)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="telemetrio")
@@ -17,7 +21,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where files live. Default: ./data")
+@_data_dir
 @click.option("--host", help="Where to listen. Default: localhost (127.0.0.1 and ::1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the web. Default: 5000")
 @click.option("--mqtt-port", type=click.IntRange(0, 65535), help="Port of MQTT. Default: 1883")
@@ -33,7 +37,7 @@ def up(*, demo: bool, **flags: Any) -> None:
 
 
 @cli.command()
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where files live. Default: ./data")
+@_data_dir
 @click.option("--source", help="This worker's stable, unique name. Default: ingest")
 @click.option("--retire", is_flag=True, help="Take and store what the broker holds for it, end its session, and stop.")
 def ingest(**flags: Any) -> None:
@@ -46,7 +50,7 @@ def ingest(**flags: Any) -> None:
 
 
 @cli.command()
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where files live. Default: ./data")
+@_data_dir
 @click.option("--host", help="Where to listen. Default: 127.0.0.1")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port of the web. Default: 5000")
 def api(**flags: Any) -> None:
@@ -56,6 +60,19 @@ def api(**flags: Any) -> None:
 
     refuse_unknown()
     sys.exit(main(Path(__file__).parent / "web", **flags))
+
+
+@cli.command()
+@_data_dir
+@click.option("--host", help="Where to listen. Default: 127.0.0.1")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the live streams. Default: 5001")
+def realtime(**flags: Any) -> None:
+    """Tell clients live what every ingest announces on the broker (TELEMETRIO_MQTT_URL)."""
+    from services.realtime.__main__ import main  # noqa: PLC0415
+    from telemetrio.settings import refuse_unknown  # noqa: PLC0415
+
+    refuse_unknown()
+    sys.exit(main(**flags))
 
 
 @cli.command()
@@ -82,6 +99,17 @@ def simulate(*, bad: str, port: int, mqtt_port: int, **fleet: Any) -> None:
     report = asyncio.run(simulate(Fleet(**fleet, bad=share), Target(mqtt_port, port), console))
     show(report, Console(width=None if sys.stdout.isatty() else 120))
     sys.exit(0 if report.clean else 1)
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(["ws", "asyncapi"]))
+def schema(*, kind: str) -> None:
+    """Print the JSON Schema of every live message (ws), or the AsyncAPI description (asyncapi)."""
+    import json  # noqa: PLC0415
+
+    from telemetrio.schema import asyncapi, json_schema  # noqa: PLC0415
+
+    click.echo(json.dumps(json_schema() if kind == "ws" else asyncapi(), indent=2, ensure_ascii=False))
 
 
 @cli.group()
@@ -124,11 +152,6 @@ def bench_ingest(*, curve: bool, **plan: Any) -> None:
         asyncio.run(bench_curve(given, progress)) if curve else asyncio.run(bench_ingest(given, progress)).figures,
         Console(),
     )
-
-
-_data_dir = click.option(
-    "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where files live. Default: ./data"
-)
 
 
 @cli.group()
@@ -189,6 +212,29 @@ def key_add(*, email: str, name: str, scopes: tuple[str, ...], days: float | Non
     from telemetrio.operator import Wish, add_key  # noqa: PLC0415
 
     click.echo(add_key(Wish(email, name, list(scopes), days), **flags))
+
+
+@bench.command("realtime")
+@click.option("--case", "cases", multiple=True, help="Some of: idle many steady full memory connect deaf. Default: all")
+@click.option(
+    "--seconds", type=click.FloatRange(0.5, 600), default=10.0, show_default=True, help="Of each measurement."
+)
+@click.option("--server", "servers", multiple=True, help="Some of: hypercorn plain uvicorn. Default: hypercorn")
+@click.option("--coalesce-ms", type=click.FloatRange(0, 1000), default=50.0, show_default=True)
+def bench_realtime(*, cases: tuple[str, ...], servers: tuple[str, ...], **plan: Any) -> None:
+    """Of live readings: CPU per reading delivered, time from commit to client, memory of an idle client."""
+    import asyncio  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from telemetrio.bench import show  # noqa: PLC0415
+    from telemetrio.bench_realtime import CASES, SERVERS, Plan, bench_realtime  # noqa: PLC0415
+
+    for given, known in ((cases, CASES), (servers, SERVERS)):
+        if unknown := set(given) - set(known):
+            raise click.BadParameter(f"{min(unknown)}: there are {', '.join(known)}")
+    asked = Plan(cases or CASES, servers=servers or SERVERS[:1], **plan)
+    show(asyncio.run(bench_realtime(asked, Console(stderr=True))), Console())
 
 
 def main() -> None:

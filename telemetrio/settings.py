@@ -9,8 +9,10 @@ from dotenv import dotenv_values
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from services.api.settings import ApiSettings, BucketSettings, ProcessSettings
+from services.api.settings import ApiSettings, BucketSettings
+from services.api.settings import ProcessSettings as ApiProcessSettings
 from services.ingest.settings import IngestSettings
+from services.realtime.settings import ProcessSettings as RealtimeProcessSettings
 from services.realtime.settings import RealtimeSettings
 from shared.broker import BrokerSettings
 from shared.process import ExitCode, Refusal
@@ -35,8 +37,9 @@ ALL: Final[tuple[type[BaseSettings], ...]] = (
     UpSettings,
     IngestSettings,
     ApiSettings,
-    ProcessSettings,
+    ApiProcessSettings,
     RealtimeSettings,
+    RealtimeProcessSettings,
     BrokerSettings,
     StoreSettings,
     BucketSettings,

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -11,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
-from services.api.accounts.first import first_password, told
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.api.accounts.first import first_password
 from services.api.app import create_app
 from services.api.buckets import Buckets, open_buckets
 from services.api.door import KEY as DOOR
@@ -22,9 +23,13 @@ from services.api.settings import ApiSettings, BucketSettings
 from services.api.streaming import Streams
 from services.ingest.announcer import DirectAnnouncer
 from services.ingest.assembly import Ingest, Surroundings, open_ingest
+from services.ingest.outbox import Outbox
 from services.ingest.settings import IngestSettings
 from services.realtime.app import Realtime
+from services.realtime.archive import StoreArchive
+from services.realtime.keeper import TicketKeeper
 from services.realtime.latest import LatestTable
+from services.realtime.metrics import watch_realtime
 from services.realtime.settings import RealtimeSettings
 from shared.changes import ANY, Change
 from shared.database.engine import open_engine
@@ -42,16 +47,17 @@ from shared.serving import port_taken, serve_web
 from shared.settings import read_settings
 from shared.timeseries.opening import open_store
 from shared.timeseries.settings import StoreSettings
-from shared.topics import data_topic
 from telemetrio import __version__
 from telemetrio.commander import DirectCommander
 from telemetrio.demo import run_demo
 from telemetrio.embedded import EmbeddedBroker, is_device_topic
+from telemetrio.greeting import say_password, say_ready
 from telemetrio.keyring import Keyring
 from telemetrio.settings import UpSettings, refuse_unknown
 from telemetrio.web import ByPath
 
 WEB_DIR: Final = Path(__file__).parent / "web"
+_BEAT_S: Final = 0.9
 
 
 class AllSettings(NamedTuple):
@@ -91,13 +97,14 @@ async def up(settings: AllSettings, stop: asyncio.Event, *, demo: bool = False) 
         broker = system.broker
         parts = [*system.ingest.parts, Part("realtime", system.realtime.run), Part("broker", partial(_hold, broker))]
         parts.append(Part("keyring", system.keyring.run))
+        parts.append(Part("beat", partial(_beat, system.announcer, system.ingest.outbox)))
         parts.append(Part("post", partial(system.ingest.post.deliver, broker.publish)))
         if demo:
             parts.append(Part("demo", partial(run_demo, broker.ports[0], settings.ingest.device_prefix)))
         parts.append(Part("buckets", system.buckets.run))
         drained = partial(_drained, stop, system, settings.up.drain_s)
         parts.append(Part("server", partial(serve_web, system.app, web, drained), drains=True))
-        _say_ready(settings, web, broker)
+        say_ready(settings.up, web, broker.ports[0], settings.ingest.device_prefix)
         spare_the_collector()
         await run_parts(parts, stop)
 
@@ -113,24 +120,21 @@ class System(NamedTuple):
     streams: Streams
     buckets: Buckets
     keyring: Keyring
+    announcer: DirectAnnouncer
 
 
 async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
     """Open files and databases and build the apps from them; `stack` closes them in reverse."""
     health = Health()
     settings.up.data_dir.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.up.database)
-    stack.push_async_callback(engine.dispose)
-    await upgrade(engine)
-    async with engine.begin() as connection:
-        await ensure_local_admin(connection, time.time_ns())
-    if settings.api.auth == "required":
-        _say_password(await first_password(engine))
+    engine = await _open_database(stack, settings)
     secret = settings.api.secret or kept_secret(settings.up.data_dir / "secret.key")
     store = await open_store(settings.store)
     stack.push_async_callback(store.close)
-    realtime = Realtime(settings.realtime, LatestTable(engine), secret)
-    around = Surroundings(engine, store, DirectAnnouncer(realtime.publish), health)
+    keeper = TicketKeeper(secret, engine) if settings.realtime.auth == "required" else None
+    realtime = Realtime(settings.realtime, LatestTable(engine), keeper, StoreArchive(store, engine))
+    announcer = DirectAnnouncer(realtime.publish)
+    around = Surroundings(engine, store, announcer, health)
     ingest = await open_ingest(stack, settings.ingest, around)
     broker = _make_broker(ingest, settings)
     keyring = Keyring(engine, broker)
@@ -143,6 +147,7 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
         ingest.mirror.refresh()
         keyring.refresh()
         buckets.look()
+        realtime.review_soon()
 
     given = Resources(
         settings.api,
@@ -157,16 +162,34 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
         secret,
     )
     app = create_app(given)
+    watch_realtime(ingest.metrics.registry, realtime)
     Requests(ingest.metrics.registry).watch(app)
     watch_pool(ingest.metrics.registry, engine)
     admits = partial(is_admin, door=app.extensions[DOOR], engine=engine) if settings.api.auth == "required" else None
     api = Draining(cast("ASGI3", app))
     gate = _gate(settings.api, api, realtime, MetricsPage(ingest.metrics, loopback=True, admits=admits))
-    return System(gate, api, ingest, broker, realtime, given.streams, buckets, keyring)
+    return System(gate, api, ingest, broker, realtime, given.streams, buckets, keyring, announcer)
+
+
+async def _open_database(stack: AsyncExitStack, settings: AllSettings) -> AsyncEngine:
+    """At the newest version, with an administrator."""
+    engine = open_engine(settings.up.database)
+    stack.push_async_callback(engine.dispose)
+    await upgrade(engine)
+    async with engine.begin() as connection:
+        await ensure_local_admin(connection, time.time_ns())
+    if settings.api.auth == "required":
+        say_password(await first_password(engine))
+    return engine
 
 
 def _gate(settings: ApiSettings, api: ASGI3, realtime: Realtime, metrics: MetricsPage) -> Gate:
-    paths: dict[str, ASGI3] = {"/ws": realtime.asgi_ws, "/socket.io": realtime.asgi_socketio, "/metrics": metrics}
+    paths: dict[str, ASGI3] = {
+        "/ws": realtime.asgi_ws,
+        "/sse": realtime.asgi_sse,
+        "/socket.io": realtime.asgi_socketio,
+        "/metrics": metrics,
+    }
     return Gate(ByPath(api, paths), allowed_hosts=settings.allowed_hosts, cors_origins=settings.cors_origins)
 
 
@@ -195,6 +218,13 @@ async def _start_broker(broker: EmbeddedBroker, own: UpSettings) -> None:
         raise port_taken(error, own.mqtt_port, "--mqtt-port") from error
 
 
+async def _beat(announcer: DirectAnnouncer, outbox: Outbox) -> None:
+    """What the live announcer of a worker says each second: how far ingest has come, and what is stored."""
+    while True:
+        announcer.beat(outbox.standing())
+        await asyncio.sleep(_BEAT_S)
+
+
 async def _hold(broker: EmbeddedBroker) -> None:
     """Keep the broker until it is cancelled: it ends before the pipeline does, so that what it took is acknowledged."""
     try:
@@ -206,26 +236,3 @@ async def _hold(broker: EmbeddedBroker) -> None:
 async def _drained(stop: asyncio.Event, system: System, within_s: float) -> None:
     await stop.wait()
     await asyncio.gather(system.realtime.drain(), system.streams.drain(), system.api.drain(within_s))
-
-
-def _say_password(made: tuple[str, str] | None) -> None:
-    """On standard output, not in the log: logs are collected and kept."""
-    if made is not None:
-        sys.stdout.write(told(*made))
-        sys.stdout.flush()
-
-
-def _say_ready(settings: AllSettings, web: Sequence[socket.socket], broker: EmbeddedBroker) -> None:
-    """Tell people and scripts, on standard output, that everything listens and what to do next."""
-    host = "127.0.0.1" if settings.up.host == "localhost" else settings.up.host
-    shown = f"[{host}]" if ":" in host else host
-    host = settings.up.mqtt_hosts[0]
-    mqtt_shown = f"[{host}]" if ":" in host else host
-    mqtt_port = broker.ports[0]
-    sys.stdout.write(
-        f"ready http://{shown}:{web[0].getsockname()[1]} mqtt://{mqtt_shown}:{mqtt_port}\n"
-        f"data  {settings.up.data_dir.absolute()}\n"
-        f"try   mosquitto_pub -h {host} -p {mqtt_port} -t {data_topic('test_device', settings.ingest.device_prefix)} "
-        """-m '{"temperature": 23.5, "humidity": 55, "pressure": 1013.25}'\n"""
-    )
-    sys.stdout.flush()

@@ -94,5 +94,8 @@ class LiveAnnouncer:
             async with asyncio.timeout(_HEARTBEAT_S):
                 await self._arrived.wait()
                 return None
-        last = now() if self._last is None else self._last
-        return replace(last, prev=last.seq, stored_seq=now().stored_seq, readings=(), status=(), body=b"[]")
+        standing = now()
+        seq = standing.seq if self._last is None else self._last.seq
+        epoch = standing.epoch if self._last is None else self._last.epoch
+        # with the time of now: so far it has been heard, although nothing was committed
+        return replace(standing, epoch=epoch, seq=seq, prev=seq)

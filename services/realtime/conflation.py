@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from services.realtime.frames import readings_frame
+from services.realtime.frames import Gap, Interruption, gap_frame, readings_frame
 
 MAX_NAMED_DEVICES: Final = 1_000
 
@@ -36,10 +36,11 @@ class Conflated:
 
     def __init__(self, since: str) -> None:
         self._since = since
-        self._kept: dict[tuple[str, str], dict[str, _Kept]] = {}
-        self._devices: set[str] = set()
-        self._oldest = ""
-        self._newest = ""
+        self.kept: dict[tuple[str, str], dict[str, _Kept]] = {}
+        self.devices: set[str] = set()
+        self.oldest = ""
+        self.newest = ""
+        self.broken = False
         self.dropped = 0
         self.cursor = since
         self.bytes = 0
@@ -50,34 +51,57 @@ class Conflated:
         for row in rows:
             self._add(row["device_id"], row["measurement"], row["timestamp"], row["values"])
 
-    def frames(self) -> list[str]:
-        """A `gap`, if anything was dropped, and what is kept. The gap comes first: it explains what follows."""
-        texts = [
+    def interrupt(self, interruption: Interruption) -> None:
+        """Among these readings the feed had a hole: that, too, begins where they begin."""
+        self.broken = True
+        self._widen(interruption.oldest, interruption.newest)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing was put in yet."""
+        return not (self.kept or self.broken)
+
+    def absorb(self, later: "Conflated") -> "Conflated":
+        """Itself, with what was conflated behind it."""
+        for (device_id, measurement), times in later.kept.items():
+            for timestamp, kept in times.items():
+                self._add(device_id, measurement, timestamp, kept.values)
+        self.broken = self.broken or later.broken
+        self.devices |= later.devices
+        self.dropped += later.dropped
+        self.cursor = later.cursor
+        if later.oldest:
+            self._widen(later.oldest, later.newest)
+        return self
+
+    def texts(self) -> list[str]:
+        """What is kept."""
+        return [
             orjson.dumps(
                 {"device_id": device_id, "timestamp": timestamp, "measurement": measurement, "values": kept.values}
             ).decode()
-            for (device_id, measurement), times in self._kept.items()
+            for (device_id, measurement), times in self.kept.items()
             for timestamp, kept in sorted(times.items())
         ]
-        readings = readings_frame(self.cursor, ",".join(texts))
-        return [self._gap(), readings] if self.dropped else [readings]
+
+    def frames(self) -> list[str]:
+        """A `gap`, if anything was dropped, and what is kept. The gap comes first: it explains what follows."""
+        readings = readings_frame(self.cursor, ",".join(self.texts()))
+        return [self._gap(), readings] if self.dropped or self.broken else [readings]
 
     def _gap(self) -> str:
-        devices: Any = sorted(self._devices) if len(self._devices) <= MAX_NAMED_DEVICES else "*"
-        return orjson.dumps(
-            {
-                "type": "gap",
-                "devices": devices,
-                "since": self._since,
-                "from": self._oldest,
-                "to": self._newest,
-                "dropped": self.dropped,
-                "reason": "slow_client",
-            }
-        ).decode()
+        named = len(self.devices) <= MAX_NAMED_DEVICES and not self.broken
+        return gap_frame(
+            Gap(
+                sorted(self.devices) if named else "*",
+                Interruption(self._since, self.oldest, self.newest),
+                "slow_client" if self.dropped else "feed",
+                self.dropped,
+            )
+        )
 
     def _add(self, device_id: str, measurement: str, timestamp: str, values: dict[str, Any]) -> None:
-        times = self._kept.setdefault((device_id, measurement), {})
+        times = self.kept.setdefault((device_id, measurement), {})
         if len(times) == 1 and self._replace(device_id, times, timestamp, values):
             return
         arrived = _Kept(values)
@@ -116,12 +140,15 @@ class Conflated:
             self.bytes += kept.bytes
 
     def _drop(self, device_id: str, kept: _Kept, timestamp: str) -> None:
-        if len(self._devices) <= MAX_NAMED_DEVICES:
-            self._devices.add(device_id)
-        self._newest = max(self._newest, timestamp)
-        if timestamp < self._oldest or not self._oldest:
-            self._oldest = timestamp
+        if len(self.devices) <= MAX_NAMED_DEVICES:
+            self.devices.add(device_id)
+        self._widen(timestamp, timestamp)
         self.dropped += kept.whole
+
+    def _widen(self, oldest: str, newest: str) -> None:
+        self.newest = max(self.newest, newest)
+        if oldest < self.oldest or not self.oldest:
+            self.oldest = oldest
 
 
 def _size(values: dict[str, Any]) -> int:

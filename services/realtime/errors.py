@@ -6,7 +6,12 @@ class RealtimeError(Exception):
 
     RealtimeError
     ├── BadMessage          the client sent something that is no message; it is told which field and why
-    └── LatestUnavailable   the table of latest values can't be read now; snapshots come from the feed alone
+    ├── Denied              a client may not come in; it is told why, and nothing about others
+    ├── Crowded             not now: too many come at once, or the process is about to restart
+    ├── LatestUnavailable   the table of latest values can't be read now; snapshots come from the feed alone
+    ├── HistoryUnavailable  the store, or who has readings in it, can't be read now; a later resume may
+    ├── TooMuchHistory      a client has missed more than a session may ask for
+    └── ReviewUnavailable   who may still see what can't be asked now; it is asked again soon
     """
 
 
@@ -21,3 +26,33 @@ class BadMessage(RealtimeError):
 
 class LatestUnavailable(RealtimeError):
     """The database did not answer."""
+
+
+class Denied(RealtimeError):
+    """`code` closes a WebSocket; `status` is the same for a plain request."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = code - 4000 if 4400 <= code <= 4499 else 403
+
+
+class Crowded(RealtimeError):
+    """`retry_after_s` differs from client to client, so that they come back one by one."""
+
+    def __init__(self, retry_after_s: float, code: int = 1013, why: str = "overloaded") -> None:
+        super().__init__(f"{why}: come back in {retry_after_s:.1f} s")
+        self.retry_after_s = retry_after_s
+        self.code = code
+
+
+class ReviewUnavailable(RealtimeError):
+    """Whoever keeps the accounts did not answer."""
+
+
+class HistoryUnavailable(RealtimeError):
+    """The store did not answer, or not in time."""
+
+
+class TooMuchHistory(RealtimeError):
+    """More than the setting allows."""

@@ -1,15 +1,32 @@
 """Server messages as text: each reading is encoded once, and what is equal for many clients is put together once."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 import orjson
 
-from services.realtime.protocol import PROTOCOL_VERSION
+from services.realtime.protocol import PROTOCOL_VERSION, GapReason
 from shared.readings import DeviceStatus, Reading
 from shared.times import iso_ns
 
 PONG: Final = '{"type":"pong"}'
+
+
+class Interruption(NamedTuple):
+    """Something is missing behind the cursor `since`, of times from `oldest` to `newest`."""
+
+    since: str
+    oldest: str
+    newest: str
+
+
+class Gap(NamedTuple):
+    """`dropped`: 0 where nobody knows how many."""
+
+    devices: Sequence[str] | Literal["*"]
+    missing: Interruption
+    reason: GapReason
+    dropped: int = 0
 
 
 def reading_text(reading: Reading) -> str:
@@ -31,6 +48,20 @@ def readings_frame(cursor: str, body: str) -> str:
 
 def heartbeat_frame(cursor: str) -> str:
     return f'{{"type":"heartbeat","cursor":"{cursor}"}}'
+
+
+def gap_frame(gap: Gap) -> str:
+    since, oldest, newest = gap.missing
+    told = {"since": since, "from": oldest, "to": newest, "dropped": gap.dropped, "reason": gap.reason}
+    return orjson.dumps({"type": "gap", "devices": gap.devices, **told}).decode()
+
+
+def history_frame(message_id: int, texts: Iterable[str]) -> str:
+    return f'{{"type":"history","id":{message_id},"readings":[{",".join(texts)}]}}'
+
+
+def caught_up_frame(message_id: int, cursor: str) -> str:
+    return f'{{"type":"caught_up","id":{message_id},"cursor":"{cursor}"}}'
 
 
 def snapshot_frame(message_id: int, texts: Iterable[str]) -> str:

@@ -1,26 +1,47 @@
 """Who gets which reading. Publishing is synchronous: it sorts a batch into groups of equal selections, and no more."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final, NamedTuple
 
-from services.realtime.cursor import Position
-from services.realtime.frames import reading_text, status_frame
+from services.realtime.cursor import Cursor, Key, Position
+from services.realtime.frames import Interruption, reading_text, status_frame
 from services.realtime.group import Group, Later, Member
 from services.realtime.recent import Known, Recent, newest
+from services.realtime.resume import Plan, plan
+from services.realtime.ring import Ring
 from services.realtime.selection import Filter, Selection, may_see
 from shared.readings import DeviceStatus, Reading, ReadingBatch
+from shared.times import iso_ns
 
 RECENT_S: Final = 60.0
 """The table of latest values is about a second behind the feed, longer while the database restarts."""
+RING_S: Final = 120.0
+RING_BYTES: Final = 64 * 1024 * 1024
+
+
+class Keeping(NamedTuple):
+    """How much of the stream is kept for those who come back. `begun_ns`: when this process began to listen."""
+
+    ring_s: float = RING_S
+    ring_bytes: int = RING_BYTES
+    begun_ns: int = 0
+
+
+USUAL: Final = Keeping()
 
 
 class Hub:
     """The groups and their members, the place in the stream, and the newest values that the table may lack."""
 
-    def __init__(self, later: Later, clock: Callable[[], float], coalesce_s: float) -> None:
+    def __init__(self, later: Later, clock: Callable[[], float], coalesce_s: float, keeping: Keeping = USUAL) -> None:
         self._later = later
+        self._clock = clock
         self._coalesce_s = coalesce_s
-        self._position = Position()
+        self._position = Position(keeping.begun_ns)
+        self._ahead: dict[Member, dict[Key, int]] = {}
+        self._most_ahead: dict[Key, int] = {}
+        self.ring: Final = Ring(keeping.ring_s, keeping.ring_bytes, self._position.stored)
+        self.missed = 0
         self._recent = Recent(clock, RECENT_S)
         self._told: dict[str, int] = {}
         self._groups: dict[Selection, Group] = {}
@@ -31,13 +52,21 @@ class Hub:
     def cursor(self) -> str:
         return self._position.cursor
 
+    @property
+    def at(self) -> int:
+        """The newest commit time heard of."""
+        return self._position.place.at
+
     def publish(self, batch: ReadingBatch) -> None:
         """Hand a batch to everybody who may see it and asked for it; one that is known already is left out."""
+        if self._position.misses(batch):
+            self._miss(batch)
         if self._position.advance(batch):
+            self.ring.add(batch, self._clock())
             for reading in batch.readings:
                 self._recent.add(reading)
             if self._groups:
-                self._spread(batch.readings)
+                self._spread(batch.readings, self._who_had(batch))
         for status in batch.status:
             # by its own time, not by seq: a batch without readings need not have a seq of its own
             if status.ts_ns > self._told.get(status.device_id, -1):
@@ -50,8 +79,24 @@ class Hub:
             return
         if not old.empty:
             self._leave(member, old)
-        if not new.empty:
+        if new.empty:
+            self._ahead.pop(member, None)
+            if not self._ahead:
+                self._most_ahead.clear()
+        else:
             self._join(member, new)
+
+    def resume(self, member: Member, cursor: Cursor) -> Plan:
+        """What a member that is about to join has missed since. What it has and this process has not, it won't get."""
+        made = plan(cursor, self._position, self.ring)
+        self._ahead[member] = made.ahead
+        for key, seq in made.ahead.items():
+            self._most_ahead[key] = max(seq, self._most_ahead.get(key, 0))
+        return made
+
+    def heard_of(self, cursor: Cursor) -> bool:
+        """Every source that the cursor names has been heard since this process began."""
+        return cursor.pos.keys() <= self._position.sources
 
     def quiet(self, selection: Selection) -> bool:
         """Nothing is on its way to the members of this selection."""
@@ -76,31 +121,47 @@ class Hub:
         return [row for row in known.values() if wanted.metrics(row.device_id, row.user_id)[0]]
 
     def forget(self) -> None:
-        """To be called now and then: drops what snapshots no longer need."""
+        """To be called now and then: drops what snapshots and those who come back no longer need."""
         self._recent.forget()
+        self.ring.forget(self._clock())
 
-    def _spread(self, readings: Sequence[Reading]) -> None:
+    def _miss(self, batch: ReadingBatch) -> None:
+        """Say so to everybody: nobody knows whose readings it held."""
+        self.missed += 1
+        place = self._position.place
+        oldest = min([place.at, *(seen.at for name, seen in place.pos.items() if name == batch.source)])
+        interruption = Interruption(self.cursor, iso_ns(oldest), iso_ns(max(oldest, batch.committed_ns)))
+        for group in self._groups.values():
+            group.interrupt(interruption)
+
+    def _who_had(self, batch: ReadingBatch) -> Collection[Member]:
+        key = batch.source, batch.epoch
+        if batch.seq > self._most_ahead.get(key, -1):
+            return ()  # nearly always
+        return [member for member, seqs in self._ahead.items() if batch.seq <= seqs.get(key, -1)]
+
+    def _spread(self, readings: Sequence[Reading], without: Collection[Member]) -> None:
         texts: list[str] | None = None
         for group in self._everywhere:
             texts = texts or [reading_text(reading) for reading in readings]
             if group.selection.whole:
-                group.add(texts)
+                group.add(texts, without)
             else:
                 seen = map(group.filter.text, readings, texts)
-                group.add([text for text in seen if text is not None])
+                group.add([text for text in seen if text is not None], without)
         if not self._by_device:
             return
         for place, reading in enumerate(readings):
             groups = self._by_device.get(reading.device_id)
             if groups:
-                self._hand(groups, reading, texts[place] if texts else reading_text(reading))
+                self._hand(groups, reading, texts[place] if texts else reading_text(reading), without)
 
     @staticmethod
-    def _hand(groups: Iterable[Group], reading: Reading, whole: str) -> None:
+    def _hand(groups: Iterable[Group], reading: Reading, whole: str, without: Collection[Member]) -> None:
         for group in groups:
             text = group.filter.text(reading, whole)
             if text is not None:
-                group.add((text,))
+                group.add((text,), without)
 
     def _tell(self, status: DeviceStatus) -> None:
         frame: str | None = None

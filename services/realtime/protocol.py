@@ -15,12 +15,23 @@ from shared.readings import Value
 PROTOCOL_VERSION: Final = 1
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 MAX_DEVICES: Final = 1_000
+MAX_CURSOR_LENGTH: Final = 16 * 1024
 
+GapReason = Literal["slow_client", "feed", "not_stored_yet"]
 MessageId = Annotated[int, Field(ge=0, le=2**53, strict=True, description="The client's own number of a subscription.")]
 Timestamp = Annotated[
     str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$", description="UTC, always nine fraction digits.")
 ]
 Cursor = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", description="Opaque: a place in the stream.")]
+Since = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_CURSOR_LENGTH,
+        description="A cursor, or a time: ISO 8601, integer, or relative like -10m.",
+    ),
+]
+Rate = Annotated[float, Field(ge=0.1, le=1000, allow_inf_nan=False, description="Newest values so often a second.")]
 Devices = Annotated[list[DeviceId], Field(min_length=1, max_length=MAX_DEVICES)]
 Metrics = Annotated[list[MetricName], Field(min_length=1, max_length=100)]
 
@@ -38,6 +49,8 @@ class Subscribe(Message):
     id: MessageId
     devices: Devices | Literal["*"]
     metrics: Metrics | None = None
+    since: Since | None = None
+    rate_hz: Rate | None = None
 
 
 class Unsubscribe(Message):
@@ -47,6 +60,13 @@ class Unsubscribe(Message):
 
 class Ping(Message):
     type: Literal["ping"]
+
+
+class Auth(Message):
+    """The first message of a client that did not show its ticket in the address. In open mode it changes nothing."""
+
+    type: Literal["auth"]
+    ticket: Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 class ShownReading(Message):
@@ -81,6 +101,22 @@ class Snapshot(Message):
     readings: list[ShownReading]
 
 
+class History(Message):
+    """What was missed since the place that the subscription named. A large one comes in several messages."""
+
+    type: Literal["history"]
+    id: MessageId
+    readings: list[ShownReading]
+
+
+class CaughtUp(Message):
+    """The end of `history`: live follows. Until then the cursor to come back with is the one that was asked with."""
+
+    type: Literal["caught_up"]
+    id: MessageId
+    cursor: Cursor
+
+
 class Readings(Message):
     type: Literal["readings"]
     cursor: Cursor
@@ -97,7 +133,10 @@ class Status(Message):
 
 
 class Gap(Message):
-    """`dropped` readings of these devices, with times between `from` and `to`, were not sent, or not whole."""
+    """Something of these devices, with times between `from` and `to`, was not sent, or not whole.
+
+    `dropped`: how many readings, 0 where nobody knows. Subscribing again with `since` brings them.
+    """
 
     type: Literal["gap"]
     devices: list[DeviceId] | Literal["*"]
@@ -105,7 +144,7 @@ class Gap(Message):
     from_: Timestamp = Field(alias="from")
     to: Timestamp
     dropped: int
-    reason: Literal["slow_client"]
+    reason: GapReason
 
 
 class Heartbeat(Message):
@@ -122,23 +161,34 @@ class Error(Message):
 
     type: Literal["error"]
     id: MessageId | None
-    code: Literal["bad_message", "unknown_field", "unknown_type", "too_many_subscriptions", "snapshot_incomplete"]
+    code: Literal[
+        "bad_message",
+        "bad_since",
+        "history_unavailable",
+        "rate_limited",
+        "snapshot_incomplete",
+        "too_many_subscriptions",
+        "too_much_history",
+        "unknown_field",
+        "unknown_type",
+    ]
     message: str
 
 
-ClientMessage = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="type")]
+ClientMessage = Annotated[Subscribe | Unsubscribe | Ping | Auth, Field(discriminator="type")]
 ServerMessage = Annotated[
-    Welcome | Subscribed | Snapshot | Readings | Status | Gap | Heartbeat | Pong | Error, Field(discriminator="type")
+    Welcome | Subscribed | Snapshot | History | CaughtUp | Readings | Status | Gap | Heartbeat | Pong | Error,
+    Field(discriminator="type"),
 ]
 
-client_messages: Final[TypeAdapter[Subscribe | Unsubscribe | Ping]] = TypeAdapter(ClientMessage)
+client_messages: Final[TypeAdapter[Subscribe | Unsubscribe | Ping | Auth]] = TypeAdapter(ClientMessage)
 server_messages: Final[TypeAdapter[Any]] = TypeAdapter(ServerMessage)
 
 _CODES: Final = {"extra_forbidden": "unknown_field", "union_tag_invalid": "unknown_type"}
 _SENTENCES: Final = {"extra_forbidden": "this server does not know the field"}
 
 
-def parse(text: str) -> Subscribe | Unsubscribe | Ping:
+def parse(text: str) -> Subscribe | Unsubscribe | Ping | Auth:
     """What a client sent; raises BadMessage with a sentence that names the field."""
     try:
         body = orjson.loads(text)

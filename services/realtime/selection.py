@@ -29,6 +29,7 @@ class Selection(NamedTuple):
     user_ids: UserIds
     everywhere: Everywhere | None
     devices: frozenset[tuple[str, Metrics]]
+    rate_hz: float | None = None
 
     @property
     def whole(self) -> bool:
@@ -41,7 +42,11 @@ class Selection(NamedTuple):
 
 
 def select(user_ids: UserIds, subscriptions: Iterable[Subscribe]) -> Selection:
-    """A device that several subscriptions name is delivered once, with all the metrics that they ask for."""
+    """A device that several subscriptions name is delivered once, with all the metrics that they ask for.
+
+    At the highest of their rates: one that names none gets every reading, and so does everything beside it.
+    """
+    subscriptions = list(subscriptions)
     everywhere: Everywhere | None = None
     devices: dict[str, Metrics] = {}
     for asked in subscriptions:
@@ -58,7 +63,10 @@ def select(user_ids: UserIds, subscriptions: Iterable[Subscribe]) -> Selection:
             for device_id, metrics in devices.items()
             if _union(metrics, covered) != covered
         }
-    return Selection(user_ids, everywhere, frozenset(devices.items()))
+    rates = [asked.rate_hz for asked in subscriptions]
+    limited = [rate for rate in rates if rate is not None]
+    rate_hz = max(limited) if limited and len(limited) == len(rates) else None
+    return Selection(user_ids, everywhere, frozenset(devices.items()), rate_hz)
 
 
 class Filter:

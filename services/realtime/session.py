@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Final, Protocol
+from typing import Final
 
 from services.realtime.errors import BadMessage, LatestUnavailable
 from services.realtime.frames import (
     PONG,
+    caught_up_frame,
     error_frame,
     heartbeat_frame,
     reading_text,
@@ -17,10 +17,13 @@ from services.realtime.frames import (
     welcome_frame,
 )
 from services.realtime.hub import Hub
-from services.realtime.mailbox import Mailbox
-from services.realtime.protocol import MAX_MESSAGE_BYTES, Subscribe, Unsubscribe, parse
+from services.realtime.mailbox import Express, Mailbox
+from services.realtime.pace import Pace
+from services.realtime.past import Missed, Past, Since
+from services.realtime.protocol import MAX_MESSAGE_BYTES, Ping, Subscribe, Unsubscribe, parse
 from services.realtime.recent import Known
 from services.realtime.selection import Filter, Selection, UserIds, select
+from services.realtime.transport import CloseCode, Transport
 
 MAX_SUBSCRIPTIONS: Final = 100
 SNAPSHOT_READINGS: Final = 1_000
@@ -32,38 +35,16 @@ Latest = Callable[[UserIds, frozenset[str] | None], Awaitable[Sequence[Known]]]
 """The known devices of these owners (None: all), all of them or those named, with their rows of the latest table."""
 
 
-class CloseCode(IntEnum):
-    """Why a session ended, as the client sees it; docs/protocol.md says what to do about each."""
-
-    GONE = 1000
-    TOO_BIG = 1009
-    FAILED = 1011
-    RESTART = 1012
-    BAD_MESSAGE = 4400
-    NO_TICKET = 4401
-    TOO_SLOW = 4503
-
-
-class Transport(Protocol):
-    """What carries a session: a WebSocket, or Socket.IO."""
-
-    async def receive(self) -> str | bytes | None:
-        """The next message of the client; None: it is gone."""
-
-    async def send(self, frame: str) -> None:
-        """Returns once the next may be sent: a client that does not read keeps this waiting."""
-
-    async def close(self, code: int, reason: str, /) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Stream:
     """What all sessions share."""
 
     hub: Hub
     latest: Latest
+    past: Past
     clock: Callable[[], float]
     heartbeat_s: float
+    subscribes_per_min: int = 240
 
 
 class Session:
@@ -79,10 +60,13 @@ class Session:
         self._subscriptions: dict[int, Subscribe] = {}
         self._selection: Selection = select(user_ids, ())
         self._bad_messages = 0
+        self._pace = Pace(stream.subscribes_per_min)
         self._end: tuple[int, str] | None = None
         self._sending = False
         self._moved_s = stream.clock()
+        self.frames = 0
         self.mailbox = mailbox
+        self.express: Express | None = None
 
     async def run(self) -> None:
         """Write in this task, read in another; whichever ends takes the other along."""
@@ -108,19 +92,42 @@ class Session:
             self.mailbox.cursor = self._stream.hub.cursor
         self._select({**self._subscriptions, asked.id: asked})
 
+    def see(self, user_ids: UserIds) -> None:
+        """From now on the devices of these owners, whatever was subscribed to before."""
+        self._user_ids = user_ids
+        self._select(self._subscriptions)
+        if self.mailbox.holding:  # a history of before is on its way
+            self.end(CloseCode.UNKNOWN, "what you may see has changed: log in again")
+
+    @property
+    def subscriptions(self) -> int:
+        return len(self._subscriptions)
+
+    @property
+    def ended(self) -> int:
+        """The code with which it ended: by the client's leaving, if nobody said otherwise."""
+        return int(self._end[0]) if self._end else CloseCode.GONE
+
     def stuck(self, now: float) -> bool:
         return self.mailbox.overflowed or (self._sending and now - self._moved_s > self._stuck_s)
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is being sent, and nothing is about to be."""
+        waiting = self._sending or len(self.mailbox) or self.mailbox.holding
+        return not waiting and self._stream.hub.quiet(self._selection)
+
     def beat(self, now: float) -> None:
         """Send a heartbeat if nothing was sent for a while and nothing is about to be: its cursor skips nothing."""
-        idle = not self._sending and not len(self.mailbox) and self._stream.hub.quiet(self._selection)
-        if idle and now - self._moved_s >= self._stream.heartbeat_s:
+        if self.idle and now - self._moved_s >= self._stream.heartbeat_s:
             cursor = self._stream.hub.cursor
             self.mailbox.cursor = cursor
             self.mailbox.reply(heartbeat_frame(cursor))
 
     async def _write(self) -> None:
         await self._send(welcome_frame(self._stream.heartbeat_s))
+        if self.express is not None:
+            self.mailbox.express = self._overtake
         while self._end is None and not self.mailbox.overflowed:
             frames = self.mailbox.take()
             if not frames:
@@ -136,6 +143,15 @@ class Session:
         await self._transport.send(frame)
         self._sending = False
         self._moved_s = self._stream.clock()
+        self.frames += 1
+
+    def _overtake(self, frame: str) -> bool:
+        """For the mailbox, while nothing waits in it: past the writer, unless that is in the middle of a send."""
+        if self._sending or self._end is not None or self.express is None or not self.express(frame):
+            return False
+        self._moved_s = self._stream.clock()
+        self.frames += 1
+        return True
 
     async def _read(self) -> None:
         try:
@@ -164,16 +180,24 @@ class Session:
             raise BadMessage("bad_message", "send text frames, not binary ones")
         asked = parse(message)
         if isinstance(asked, Subscribe):
+            self._keep_pace(asked)
             await self._begin(asked)
         elif isinstance(asked, Unsubscribe):
             self._select({number: other for number, other in self._subscriptions.items() if number != asked.id})
-        else:
+        elif isinstance(asked, Ping):
             self.mailbox.reply(PONG)
+
+    def _keep_pace(self, asked: Subscribe) -> None:
+        wait_s = self._pace.wait_s(self._stream.clock())
+        if wait_s:
+            often = self._stream.subscribes_per_min
+            raise BadMessage("rate_limited", f"{often} subscribes a minute: try again in {wait_s:.0f} s", asked.id)
 
     async def _begin(self, asked: Subscribe) -> None:
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS and asked.id not in self._subscriptions:
             message = f"a session may have {MAX_SUBSCRIPTIONS} subscriptions"
             raise BadMessage("too_many_subscriptions", message, asked.id)
+        since = self._stream.past.read(asked)
         named = None if asked.devices == "*" else frozenset(asked.devices)
         table: Sequence[Known] = ()
         unavailable = False
@@ -181,15 +205,36 @@ class Session:
             table = await self._stream.latest(self._user_ids, named)
         except LatestUnavailable:
             unavailable = True
+        if since is not None:
+            await self._stream.past.heard(since)
         # from here on nothing waits: the snapshot holds all that was published so far, live all that comes
         known = self._stream.hub.latest(select(self._user_ids, [asked]), table)
-        self.subscribe(asked)
         unknown = sorted((named or frozenset()) - {row.device_id for row in known})
         self.mailbox.reply(subscribed_frame(asked.id, len(known), unknown))
+        if since is not None:
+            await self._return(asked, since)
+            return
+        self.subscribe(asked)
         if unavailable:
             message = "the newest values can't be read now; live readings come as they arrive"
             self.mailbox.reply(error_frame("snapshot_incomplete", message, asked.id))
         self._snapshot(asked, known)
+
+    async def _return(self, asked: Subscribe, since: Since) -> None:
+        """What was missed, and then live, which waits meanwhile: a cursor ahead of the history would lose the rest."""
+        plan = self._stream.hub.resume(self.mailbox, since.cursor)
+        self.subscribe(asked)
+        place = self._stream.hub.cursor
+        self.mailbox.hold(place)
+        missed = Missed()
+        try:
+            missed = await self._stream.past.missed(since, plan, select(self._user_ids, [asked]))
+            for frame in missed.frames(asked.id):
+                self.mailbox.reply(frame)
+                await self.mailbox.replied()  # one part at a time: a client that reads nothing holds up itself alone
+            self.mailbox.reply(caught_up_frame(asked.id, place))
+        finally:
+            self.mailbox.release(missed.received)
 
     def _snapshot(self, asked: Subscribe, known: Sequence[Known]) -> None:
         seen = Filter(select(self._user_ids, [asked]))

@@ -1,7 +1,7 @@
 """Realtime behind the gate and a real Hypercorn on a free port, dispatched by path as in `up`, and clients for it."""
 
 import asyncio
-import socket
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,12 +11,17 @@ import orjson
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+from services.realtime.admission import Gatekeeper
 from services.realtime.app import Realtime
+from services.realtime.paths import Paths
 from services.realtime.protocol import server_messages
 from services.realtime.recent import Known
+from services.realtime.replay import Archive
 from services.realtime.selection import UserIds
 from services.realtime.settings import RealtimeSettings
+from shared import connection
 from shared.gate import Gate
+from shared.listeners import DEAD_AFTER_S, listening_sockets
 from shared.readings import DeviceStatus, Reading, ReadingBatch
 from tests.peers.waiting import eventually_async
 
@@ -72,22 +77,27 @@ class Server:
 
 @asynccontextmanager
 async def serving(
-    given: RealtimeSettings | None = None, latest: Callable[..., Awaitable[Sequence[Known]]] = no_table
+    given: RealtimeSettings | None = None,
+    latest: Callable[..., Awaitable[Sequence[Known]]] = no_table,
+    keeper: Gatekeeper | None = None,
+    dead_after_s: int = DEAD_AFTER_S,
+    archive: Archive | None = None,
 ) -> AsyncIterator[Server]:
     """Start, and stop by draining."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    realtime = Realtime(given or settings(), latest)
+    (listener,) = listening_sockets(["127.0.0.1"], 0, dead_after_s)
+    realtime = Realtime(given or settings(), latest, keeper, archive)
     server = Server(realtime, listener.getsockname()[1])
 
     async def drained() -> None:
         await server.stopping.wait()
         await realtime.drain()
 
+    connection.install()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
-    config.errorlog = None
+    config.errorlog = logging.getLogger("hypercorn.error")
     chosen = realtime._settings
-    app: Any = Gate(dispatch(realtime), allowed_hosts=chosen.allowed_hosts, cors_origins=chosen.cors_origins)
+    app: Any = Gate(Paths(realtime, _no_pages), allowed_hosts=chosen.allowed_hosts, cors_origins=chosen.cors_origins)
     server.ended = asyncio.create_task(serve(app, config, shutdown_trigger=drained))
     looked_after = asyncio.create_task(realtime.run())
     try:
@@ -99,18 +109,10 @@ async def serving(
         await asyncio.wait([looked_after, server.ended])
 
 
-def dispatch(realtime: Realtime) -> Callable[..., Awaitable[None]]:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            for step in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{step}.complete"})
-        elif scope["path"].startswith("/socket.io"):
-            await realtime.asgi_socketio(scope, receive, send)
-        else:
-            await realtime.asgi_ws(scope, receive, send)
-
-    return app
+async def _no_pages(_scope: Any, receive: Any, send: Any) -> None:
+    for step in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{step}.complete"})
 
 
 class Client:
@@ -146,6 +148,50 @@ class Client:
         """Subscribe and return the snapshot."""
         await self.send(type="subscribe", id=number, devices=devices, **more)
         return await self.until("snapshot")
+
+
+class Events:
+    """Server-sent events as they arrive, each message checked against the protocol's models."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self.answer = answer
+        self.last_id: str | None = None
+        self.retry_ms = 0
+
+    async def next(self) -> dict[str, Any]:
+        """The next event's data; a `close` has a key of that name around it."""
+        kind, data = "message", ""
+        while line := (await asyncio.wait_for(self.answer.content.readline(), DEADLINE_S)).decode():
+            name, _, value = line.rstrip("\n").partition(": ")
+            if name == "id":
+                self.last_id = value
+            elif name == "retry":
+                self.retry_ms = int(value)
+            elif name == "event":
+                kind = value
+            elif name == "data":
+                data += value
+            elif not name and data:
+                break
+        if kind == "message":
+            server_messages.validate_json(data)
+        message: dict[str, Any] = orjson.loads(data)
+        return message if kind == "message" else {kind: message}
+
+    async def until(self, kind: str) -> dict[str, Any]:
+        while (message := await self.next()).get("type") != kind:
+            pass
+        return message
+
+
+@asynccontextmanager
+async def streaming(server: Server, query: str = "", **headers: str) -> AsyncIterator[Events]:
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as session,
+        session.get(f"{server.http}/sse{query}", headers=headers) as answer,
+    ):
+        yield Events(answer)
 
 
 @asynccontextmanager

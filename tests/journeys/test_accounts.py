@@ -62,7 +62,7 @@ def test_the_first_login_and_what_lasts(guarded: System) -> None:
     assert status == 201
     url = f"{guarded.http}/ws".replace("http", "ws", 1)
     assert json.loads(asyncio.run(first_message(f"{url}?ticket={ticket['ticket']}"))[0])["type"] == "welcome"
-    assert asyncio.run(first_message(url))[1] == 4401
+    assert asyncio.run(first_message(f"{url}?ticket={ticket['ticket']}"))[1] == 4401
 
     from_elsewhere = {"X_Forwarded_For": "192.0.2.7"}
     assert guarded.request("GET", "/metrics", **from_elsewhere)[0] == 403

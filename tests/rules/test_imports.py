@@ -45,9 +45,13 @@ PURE: Final = (
     "services.ingest.ratelimit",
     "services.realtime.conflation",
     "services.realtime.cursor",
+    "services.realtime.heard",
     "services.realtime.hub",
     "services.realtime.mailbox",
     "services.realtime.protocol",
+    "services.realtime.received",
+    "services.realtime.resume",
+    "services.realtime.ring",
     "services.realtime.selection",
 )
 # fmt: off -- one to a line would be a page of them

@@ -10,12 +10,16 @@ from services.ingest.live import LiveAnnouncer
 from services.ingest.metrics import Instruments, MeasuredOutbox, watch_broker, watch_intake, watch_live
 from services.ingest.session import SessionSettings
 from services.ingest.subscriber import Subscriber
+from services.realtime.app import Realtime
+from services.realtime.metrics import watch_realtime
+from services.realtime.settings import RealtimeSettings
 from shared.broker import BrokerSettings
 from shared.database.engine import open_engine
 from shared.health import Health
 from tests.fakes.ingest import settings_in
 from tests.fakes.metrics import MemoryFilters, names_of
 from tests.fakes.store import FailingStore
+from tests.integration.realtime_server import no_table
 from tests.rules.tree import ROOT
 
 
@@ -41,11 +45,18 @@ def api_metrics() -> set[str]:
     return names_of(registry)
 
 
-def test_every_metric_is_documented(tmp_path: Path) -> None:
+async def realtime_metrics() -> set[str]:
+    registry = CollectorRegistry()
+    watch_realtime(registry, Realtime(RealtimeSettings(_env_file=None), no_table))
+    return names_of(registry)
+
+
+async def test_every_metric_is_documented(tmp_path: Path) -> None:
     """docs/metrics.md names every metric as it is scraped, and none that there isn't."""
     page = (ROOT / "docs" / "metrics.md").read_text()
     rows = [line.split("`")[1].partition("{")[0] for line in page.splitlines() if line.startswith("| `telemetrio_")]
     named = {name for name in rows if not name.endswith((" 0", " > 0.5", " > 300"))}
-    told = {name for name in ingest_metrics(tmp_path) | api_metrics() if name.startswith("telemetrio_")}
+    every = ingest_metrics(tmp_path) | api_metrics() | await realtime_metrics()
+    told = {name for name in every if name.startswith("telemetrio_")}
     assert sorted(told - named) == []
     assert sorted(name for name in named - told if " " not in name) == []

@@ -6,9 +6,21 @@ import orjson
 
 from shared.gate import Header, Scope, Send, request_id
 
-_CODES: Final = {426: "upgrade_required", 503: "restarting"}
+_CODES: Final = {
+    400: "bad_query",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    426: "upgrade_required",
+    429: "too_many_connections",
+    503: "restarting",
+}
 _HEADERS: Final[dict[int, list[Header]]] = {
+    401: [(b"www-authenticate", b"Bearer")],
+    405: [(b"allow", b"GET")],
     426: [(b"upgrade", b"websocket"), (b"connection", b"upgrade")],
+    429: [(b"retry-after", b"10")],
     503: [(b"retry-after", b"1")],
 }
 
@@ -24,6 +36,7 @@ async def refuse(scope: Scope, send: Send, status: int, error: str) -> None:
     given = next((value.decode("latin1") for name, value in scope["headers"] if name == b"x-request-id"), None)
     told = {"error": error, "message": error, "status": status, "code": _CODES[status], "details": []}
     body = orjson.dumps({**told, "request_id": request_id(given)})
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *_HEADERS[status]]
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers += _HEADERS.get(status, [])
     await send({"type": f"{kind}.start", "status": status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})

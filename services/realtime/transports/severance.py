@@ -6,6 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from shared.connection import connection_of
+from shared.gate import Scope
+
+
+def cut(scope: Scope) -> None:
+    """End the connection of a request or WebSocket, under whichever server."""
+    connection = connection_of(scope)
+    if connection is not None:
+        connection.sever()
+    else:
+        sever(scope.get("client"))
+
 
 def sever(peer: object) -> bool:
     """Shut down this process's connection to `peer`, an ASGI scope's `client`. False: there is none (any more).

@@ -12,15 +12,15 @@ import orjson
 import socketio
 import structlog
 
-from services.realtime.admission import Admission
+from services.realtime.admission import Guest, Offer
+from services.realtime.entrance import Entrance
+from services.realtime.errors import Crowded, Denied
 from services.realtime.protocol import MAX_MESSAGE_BYTES, Subscribe
-from services.realtime.selection import UserIds
-from services.realtime.session import Session, Transport
-from services.realtime.sessions import Sessions
+from services.realtime.session import Session
+from services.realtime.transport import Transport
 from services.realtime.transports.refusal import refuse
-from services.realtime.transports.severance import sever
+from services.realtime.transports.severance import cut
 from shared.gate import Receive, Scope, Send
-from shared.tickets import BadTicket
 
 log = structlog.get_logger()
 
@@ -93,16 +93,9 @@ class SocketIoTransport:
 class SocketIoEndpoint:
     """The ASGI app of `/socket.io`. Origins are the gate's business: the library's own check is off."""
 
-    def __init__(
-        self,
-        sessions: Sessions,
-        admission: Admission,
-        open_session: Callable[[Transport, UserIds], Session],
-        rate: int,
-    ) -> None:
+    def __init__(self, entrance: Entrance, open_session: Callable[[Transport, Guest], Session], rate: int) -> None:
         quiet = logging.getLogger("socketio")  # a logger of its own would bring a handler along
-        self._sessions = sessions
-        self._admission = admission
+        self._entrance = entrance
         self._open = open_session
         self._rate = rate
         self._server: Any = socketio.AsyncServer(
@@ -122,20 +115,30 @@ class SocketIoEndpoint:
         self._server.on("disconnect", self._disconnect)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._sessions.draining and b"sid=" not in scope["query_string"]:
+        if b"sid=" not in scope["query_string"] and (refused := await self._refused()):
             if scope["type"] == "websocket":
                 await receive()  # a server takes no answer before it
-            await refuse(scope, send, 503, "Restarting, come back in a moment")
+            await refuse(scope, send, 503, refused)
             return
         request = cast("asyncio.Task[object]", asyncio.current_task())
         self._requests.add(request)
         try:
             await self._app(scope, receive, send)
         except asyncio.CancelledError:
-            sever(scope.get("client"))  # it hung when everything else had ended
+            cut(scope)  # it hung when everything else had ended
             raise
         finally:
             self._requests.discard(request)
+
+    async def _refused(self) -> str | None:
+        """Why a newcomer must come back later: the library's own clients do so, as long as they are not connected."""
+        if self._entrance.sessions.draining:
+            return "Restarting, come back in a moment"
+        try:
+            await self._entrance.turn()
+        except Crowded as crowded:
+            return str(crowded)
+        return None
 
     async def drain(self, within_s: float) -> None:
         """Once the sessions are ended: close the engine's connections, and cancel the requests that still hang."""
@@ -149,18 +152,22 @@ class SocketIoEndpoint:
         await self._server.shutdown()
 
     async def _connect(self, sid: str, _environ: Any, auth: Any) -> None:
-        ticket = auth.get("ticket") if isinstance(auth, dict) else None
-        try:
-            user_ids = self._admission.admit(ticket if isinstance(ticket, str) else None)
-        except BadTicket as error:
-            raise socketio.exceptions.ConnectionRefusedError(str(error)) from error
         transport = SocketIoTransport(self._server, sid, self._rate)
-        session = self._open(transport, user_ids)
-        session.subscribe(EVERYTHING)
         self._transports[sid] = transport
-        task = asyncio.create_task(self._sessions.serve(session), name=f"socketio_{sid}")
+        shown = auth.get("ticket") if isinstance(auth, dict) else None
+        task = asyncio.create_task(self._serve(sid, transport, str(shown or "")), name=f"socketio_{sid}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    async def _serve(self, sid: str, transport: SocketIoTransport, ticket: str) -> None:
+        try:
+            with self._entrance.visit("socketio") as visit:
+                session = self._open(transport, await visit.identify(Offer("ticket", ticket, "ws")))
+                session.subscribe(EVERYTHING)
+                await visit.serve(session)
+        except (Denied, Crowded) as refused:
+            await self._server.emit("error", {"code": refused.code, "message": str(refused)}, to=sid)
+            await self._server.disconnect(sid)
 
     async def _disconnect(self, sid: str, _reason: Any = None) -> None:
         transport = self._transports.pop(sid, None)

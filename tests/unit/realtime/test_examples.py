@@ -13,8 +13,13 @@ from services.realtime.cursor import Position
 from services.realtime.errors import BadMessage
 from services.realtime.frames import (
     PONG,
+    Gap,
+    Interruption,
+    caught_up_frame,
     error_frame,
+    gap_frame,
     heartbeat_frame,
+    history_frame,
     reading_text,
     readings_frame,
     snapshot_frame,
@@ -26,6 +31,7 @@ from services.realtime.group import Chunk
 from services.realtime.protocol import client_messages, parse, server_messages
 from services.realtime.transports.socketio import events
 from shared.readings import decode_announcement, encode_announcement, encode_readings
+from shared.times import iso_ns
 
 ROOT: Final = Path(__file__).parents[3]
 PAYLOADS: Final = ROOT / "tests" / "payloads"
@@ -54,7 +60,7 @@ def gap() -> str:
 
 def refusal() -> str:
     try:
-        parse('{"type":"subscribe","id":1,"devices":"*","since":"-10m"}')
+        parse('{"type":"subscribe","id":1,"devices":"*","until":"-10m"}')
     except BadMessage as error:
         return error_frame(error.code, str(error), error.id)
     raise AssertionError("it was taken")
@@ -67,6 +73,11 @@ PRODUCED: Final[dict[str, Callable[[], str]]] = {
     "ws-server-readings.json": lambda: readings_frame(cursor(), reading_text(READING)),
     "ws-server-status.json": lambda: status_frame(STATUS),
     "ws-server-gap.json": gap,
+    "ws-server-gap-not-stored-yet.json": lambda: gap_frame(
+        Gap("*", Interruption(cursor(), iso_ns(READING.ts_ns), iso_ns(READING.ts_ns + 3_000_000_000)), "not_stored_yet")
+    ),
+    "ws-server-history.json": lambda: history_frame(3, [reading_text(READING)]),
+    "ws-server-caught-up.json": lambda: caught_up_frame(3, cursor()),
     "ws-server-heartbeat.json": lambda: heartbeat_frame(cursor()),
     "ws-server-pong.json": lambda: PONG,
     "ws-server-error.json": refusal,
@@ -104,4 +115,4 @@ def test_every_message_has_an_example() -> None:
     """No type of the protocol is without one."""
     types = {golden(name)["type"] for name in MINE if name.startswith("ws-")}
     schema = orjson.dumps([client_messages.json_schema(), server_messages.json_schema()]).decode()
-    assert types == set(re.findall(r'"const":"(\w+)"', schema)) - {"slow_client", "*"}
+    assert types == set(re.findall(r'"const":"(\w+)"', schema)) - {"*"}

@@ -7,6 +7,8 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.realtime.cursor import Cursor, Place
+from services.realtime.frames import Interruption
 from services.realtime.group import Chunk
 from services.realtime.hub import Hub
 from services.realtime.protocol import Subscribe
@@ -44,12 +46,16 @@ class Inbox:
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
         self.told: list[str] = []
+        self.interruptions: list[Interruption] = []
 
     def put(self, chunk: Chunk) -> None:
         self.chunks.append(chunk)
 
     def tell(self, _status: DeviceStatus, frame: str, /) -> None:
         self.told.append(frame)
+
+    def interrupt(self, interruption: Interruption, /) -> None:
+        self.interruptions.append(interruption)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -225,3 +231,33 @@ def sees(selection: Selection, device_id: str, owner: int) -> bool:
     if selection.user_ids is not None and owner not in selection.user_ids:
         return False
     return selection.everywhere is not None or device_id in dict(selection.devices)
+
+
+def test_rows_that_are_announced_again_skip_those_who_had_them() -> None:
+    """A client whose cursor is past them gets nothing twice; everybody else gets them, in the same frame."""
+    feed, back, fresh = Feed(), Inbox(), Inbox()
+    feed.hub.resume(back, Cursor(9, {"s1": Place("e1", 2, 9)}))
+    feed.hub.move(back, NOTHING, ALL)
+    feed.hub.move(fresh, NOTHING, ALL)
+    for number in range(1, 5):
+        feed.publish(made("d1", number))
+    feed.clock.move(1)
+    assert [row["values"]["a"] for row in back.rows] == [3.0, 4.0]
+    assert [row["values"]["a"] for row in fresh.rows] == [1.0, 2.0, 3.0, 4.0]
+    assert (len(back.chunks), len(fresh.chunks)) == (1, 1)
+
+
+def test_a_hole_is_told_between_what_was_heard_before_and_after_it() -> None:
+    """With the cursor of before; once, however often a heartbeat repeats what is missing."""
+    feed, inbox = Feed(), Inbox()
+    feed.hub.move(inbox, NOTHING, ALL)
+    feed.publish(made("d1", 1))
+    before = feed.hub.cursor
+    feed.hub.publish(ReadingBatch("s1", "e1", 3, 2, 0, 3, [made("d1", 3)]))
+    assert [chunk.cursor for chunk in inbox.chunks] == [before]
+    assert [told.since for told in inbox.interruptions] == [before]
+    feed.clock.move(1)
+    assert [row["values"]["a"] for row in inbox.rows] == [1.0, 3.0]
+    for _ in range(3):
+        feed.hub.publish(ReadingBatch("s1", "e1", 4, 4, 0, 4))
+    assert (len(inbox.interruptions), feed.hub.missed) == (2, 2)

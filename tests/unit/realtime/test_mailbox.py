@@ -7,7 +7,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.realtime.frames import reading_text
+from services.realtime.frames import Interruption, reading_text
 from services.realtime.group import Chunk
 from services.realtime.mailbox import Mailbox
 from services.realtime.protocol import server_messages
@@ -184,3 +184,36 @@ def test_every_reading_is_delivered_whole_or_lies_in_a_gap(
         assert any(device_id in gap["devices"] and gap["from"] <= timestamp <= gap["to"] for gap in gaps)
     for (device_id, metric), (ts_ns, value) in newest.items():
         assert got[device_id, iso_ns(ts_ns)][metric] == value
+
+
+def test_what_is_held_follows_the_replies() -> None:
+    """Readings, statuses and holes of the feed wait behind a history, whatever comes first; then in their order."""
+    mailbox = Mailbox(10_000, 10_000)
+    mailbox.cursor = "asked"
+    mailbox.hold("place")
+    mailbox.interrupt(Interruption("place", iso_ns(1), iso_ns(2)))
+    mailbox.tell(DeviceStatus("d1", 1, "online", 1), '{"type":"pong"}')
+    mailbox.put(chunk("c1", made("d1", 3, a=3.0)))
+    assert mailbox.take() == []
+    assert mailbox.holding
+    mailbox.reply('{"type":"caught_up","id":1,"cursor":"place"}')
+    mailbox.release()
+    assert [message["type"] for message in emptied(mailbox)] == ["caught_up", "gap", "pong", "readings"]
+    assert (mailbox.cursor, mailbox.gaps) == ("c1", 1)
+
+
+def test_what_is_held_is_bounded_and_says_so() -> None:
+    """Behind a slow history readings are conflated too; the gap begins where live begins."""
+    mailbox = Mailbox(300, 10_000)
+    mailbox.hold("place")
+    for number in range(20):
+        mailbox.put(chunk(f"c{number}", made("d1", number, a=float(number))))
+        mailbox.interrupt(Interruption(f"c{number}", iso_ns(1), iso_ns(30)))
+    assert mailbox.bytes <= 1_000
+    mailbox.reply('{"type":"caught_up","id":1,"cursor":"place"}')
+    mailbox.release()
+    for number in range(20, 30):
+        mailbox.put(chunk(f"c{number}", made("d1", number, a=float(number))))
+    told = emptied(mailbox)
+    assert [message["type"] for message in told[:3]] == ["caught_up", "gap", "readings"]
+    assert (told[1]["since"], told[1]["devices"], told[-1]["cursor"]) == ("place", "*", "c29")

@@ -8,6 +8,7 @@ import pytest
 
 from services.realtime.hub import Hub
 from services.realtime.mailbox import Mailbox
+from services.realtime.past import Past
 from services.realtime.protocol import Subscribe
 from services.realtime.recent import Known
 from services.realtime.selection import UserIds
@@ -59,7 +60,8 @@ class House:
         self.now = 0.0
         self.sessions = Sessions()
         self.hub = Hub(asyncio.get_running_loop().call_later, lambda: self.now, 0)
-        self.stream = Stream(self.hub, no_table, lambda: self.now, 20)
+        past = Past(self.hub, None, lambda: self.now, lambda: 10**18, 10_000)
+        self.stream = Stream(self.hub, no_table, past, lambda: self.now, 20)
         self._seq = 0
 
     def open(self, wire: Wire, *, user_ids: UserIds = None, limit: int = 10_000) -> asyncio.Task[None]:
@@ -222,3 +224,56 @@ async def test_draining_ends_all_in_time_whatever_they_do() -> None:
     assert isinstance(results[-1], asyncio.CancelledError)
     assert [wire.closed and wire.closed[0] for wire in (*wires, late)] == [1012] * 21
     assert len(house.sessions) == 0
+
+
+async def test_the_quick_way_overtakes_no_send() -> None:
+    """Readings go by it once the client was welcomed, and never while a send to the client is still going on."""
+    house, wire = House(), Wire()
+    quick: list[str] = []
+
+    def express(frame: str) -> bool:
+        quick.append(frame)
+        return True
+
+    task = house.open(wire)
+    house.session.express = express
+    house.session.subscribe(EVERYTHING)
+    house.publish("before")
+    await settle()
+    wire.listening.clear()
+    wire.said.put_nowait('{"type":"ping"}')
+    await settle()
+    house.publish("meanwhile")
+    await settle()
+    assert ["meanwhile" in frame for frame in quick] == [False] * len(quick)
+    wire.listening.set()
+    await settle()
+    house.publish("after")
+    await settle()
+    assert [orjson.loads(frame)["readings"][0]["device_id"] for frame in quick][-1:] == ["after"]
+    assert wire.types[-2:] == ["pong", "readings"]
+    wire.said.put_nowait(None)
+    await task
+    assert house.session.frames == len(quick) + len(wire.sent)
+
+
+async def test_nobody_stays_longer_than_a_day() -> None:
+    """A session of 24 h is closed with 4401, however lively it is; one of less is not."""
+    house, old, young = House(), Wire(), Wire()
+    first = house.open(old)
+    await settle()
+    house.sessions.look_after(house.now)
+    house.now = 12 * 3600.0
+    second = house.open(young)
+    await settle()
+    house.sessions.look_after(house.now)
+    house.now = 24 * 3600.0 + 1
+    house.sessions.look_after(house.now)
+    await first
+    assert old.closed is not None
+    assert old.closed[0] == 4401
+    assert not second.done()
+    assert house.sessions.end_of(lambda guest: guest.user_id == 1) == 1
+    await second
+    assert young.closed is not None
+    assert young.closed[0] == 4401
