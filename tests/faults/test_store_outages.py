@@ -95,7 +95,7 @@ def busy(plant: Plant, retry_after: str) -> tuple[Request, Request]:
     begun = len(plant.proxy.requests)
     plant.break_store(answering(429, headers={"Retry-After": retry_after}))
     plant.publish(fleet, 1)
-    eventually(lambda: plant.proxy.writes(begun), 20)
+    eventually(lambda: plant.proxy.writes(begun), 60)
     plant.mend_store()
     refused = plant.proxy.writes(begun)[0]
     at = plant.proxy.requests.index(refused) + 1

@@ -106,7 +106,7 @@ async def test_ndjson_is_taken_as_the_api_shows_it_and_as_devices_send_it(api: A
         ({"device_id": "d1", "values": {"t": 1}}, "bad_timestamp"),
         ({"device_id": "d1", "timestamp": "yesterday", "values": {"t": 1}}, "bad_timestamp"),
         ({"device_id": "d1", "timestamp": "2999-01-01T00:00:00Z", "values": {"t": 1}}, "bad_timestamp"),
-        ({"device_id": "d1", "timestamp": int(time.time()) + 900, "values": {"t": 1}}, "timestamp_out_of_window"),
+        ({"device_id": "d1", "timestamp": int(time.time()) + 86_400, "values": {"t": 1}}, "timestamp_out_of_window"),
         ({"device_id": "d1", "timestamp": NOON, "values": {}}, "empty"),
         ({"device_id": "d1", "timestamp": NOON, "values": {"t": [1]}}, "nested"),
         (b'{"device_id":"d1","timestamp":1767268800,"t":NaN}', "not_finite"),

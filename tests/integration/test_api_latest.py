@@ -79,7 +79,7 @@ async def test_a_tenant_sees_only_their_own(api: Api, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("", "devices"), ("devices=" + "d," * 1_000, "devices"), ("devices=a%00", "devices"), ("devices=*&x=1", "x")],
+    [("devices=" + "d," * 1_000, "devices"), ("devices=a%00", "devices"), ("devices=*&x=1", "x")],
 )
 async def test_a_wrong_parameter_is_named(api: Api, query: str, field: str) -> None:
     """400, with the parameter."""
