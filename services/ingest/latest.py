@@ -7,7 +7,7 @@ after a crash. So rows may leave the spool only together with a checkpoint that 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.ingest.stages import counted
 from shared.readings import DeviceStatus, Reading, Values
@@ -38,6 +38,21 @@ class Latest:
             self.status_ns,
             self.generation,
         )
+
+    def values_row(self, device_id: str) -> dict[str, Any]:
+        """Of the table `latest`."""
+        return {
+            "device_id": device_id,
+            "user_id": self.user_id,
+            "measurement": self.measurement,
+            "ts_ns": self.ts_ns,
+            "seen_ns": self.seen_ns,
+            "values": self.values,
+        }
+
+    def status_row(self, device_id: str) -> dict[str, Any]:
+        """Of the table `device_status`."""
+        return {"device_id": device_id, "user_id": self.user_id, "status": self.status, "ts_ns": self.status_ns}
 
     def take_status(self, status: DeviceStatus) -> None:
         if status.ts_ns < self.status_ns:

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -401,6 +401,37 @@ async def made(both: Both, profile: str) -> None:
         row = {"name": "b", "user_id": 1, "profile": profile, "disabled": False, "created_ns": NOW}
         await connection.execute(insert(devices), {"device_id": "b1", **row})
     await both.mirror._read_registry()
+
+
+async def test_a_change_is_read_before_the_next_beat(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that was given away, or just added, must not pass for another one's for as long as a beat lasts."""
+    monkeypatch.setattr(mirror_module, "_EVERY_S", 60.0)
+    await both.mirror.load()
+    running = asyncio.create_task(both.mirror.run())
+    try:
+        for number in range(3):  # the first may come before the first beat
+            async with both.engine.begin() as connection:
+                row = {
+                    "name": "d",
+                    "user_id": 1,
+                    "profile": "open",
+                    "claimed": True,
+                    "disabled": False,
+                    "created_ns": 1,
+                }
+                await connection.execute(insert(devices), [{**row, "device_id": f"d{number}"}])
+            both.mirror.refresh()
+            await eventually_async(known(both, f"d{number}"), 10)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+def known(both: Both, device_id: str) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        return both.bench.registry.find(device_id) is not None
+
+    return look
 
 
 async def test_a_profile_that_an_operator_made_is_judged_by_while_the_database_is_away(tmp_path: Path) -> None:
