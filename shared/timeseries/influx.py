@@ -61,9 +61,14 @@ class InfluxStore:
         return await Search(self._send, readings, lines).run(answer)
 
     async def _note(self, late: Sequence[bytes]) -> None:
+        """Write the index by itself, in halves where it is too large at once; raises Unavailable."""
         if late:
             answer = await self._send(b"\n".join(late))
-            if not answer.stored:
+            if answer.status == 413 and len(late) > 1:
+                half = len(late) // 2
+                await self._note(late[:half])
+                await self._note(late[half:])
+            elif not answer.stored:
                 raise Unavailable(f"InfluxDB refuses the index of late readings: {answer.reason}")
 
     async def raw(self, query: RawQuery) -> RawPage:

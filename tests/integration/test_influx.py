@@ -219,6 +219,14 @@ async def test_too_much_at_once_is_sent_in_parts(fake: FakeInflux, store: Influx
     assert [fields["n"] for fields in fake.measured("telemetrio_late").values()] == [100]
 
 
+async def test_an_index_too_large_at_once_is_sent_in_parts(fake: FakeInflux, store: InfluxStore) -> None:
+    """A line of it for each device that was late; else a write would be tried again for ever."""
+    fake.max_bytes = 500
+    readings = [reading._replace(device_id=f"d{number}") for number, reading in enumerate(batch(100))]
+    await write(store, readings, NOON_NS + 100_000_000_000)
+    assert [fields["n"] for fields in fake.measured("telemetrio_late").values()] == [1] * 100
+
+
 async def test_one_line_over_the_limit_costs_nobody_else(fake: FakeInflux, store: InfluxStore) -> None:
     """It alone is refused, however small the parts that the limit asks for."""
     fake.max_bytes = 900
