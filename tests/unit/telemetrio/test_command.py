@@ -1,25 +1,43 @@
 """The command line as one meets it: help, versions, wrong words; and the settings of `up` put together."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from shared.process import ExitCode, Refusal
 from telemetrio import __version__
 from telemetrio.__main__ import cli
+from telemetrio.cli import describe, measure, operate, options, serve
 from telemetrio.up import read_all
 
 
-@pytest.mark.parametrize(
-    "words",
-    [[], ["up"], ["api"], ["ingest"], ["simulate"], ["bench"], ["bench", "up"], ["user", "add"], ["key", "add"]],
-)
-def test_every_command_explains_itself(words: list[str]) -> None:
+def commands_below(group: click.Group, *words: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with the words that call it, groups included."""
+    yield words, group
+    for name, command in group.commands.items():
+        below = (*words, name)
+        yield from commands_below(command, *below) if isinstance(command, click.Group) else [(below, command)]
+
+
+@pytest.mark.parametrize("words", [words for words, _ in commands_below(cli)], ids=" ".join)
+def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
     """--help of each says what it does, and exits with 0."""
     shown = CliRunner().invoke(cli, [*words, "--help"])
     assert shown.exit_code == 0
     assert "Usage:" in shown.output
+
+
+@pytest.mark.parametrize("module", [serve, measure, operate, describe, options])
+def test_every_command_that_is_written_can_be_called(module: ModuleType) -> None:
+    """One that was forgotten in the list would be there for nobody."""
+    known = {id(command) for _, command in commands_below(cli)}
+    assert {
+        name for name, each in vars(module).items() if isinstance(each, click.Command) and id(each) not in known
+    } == set()
 
 
 def test_the_version_is_the_packages() -> None:

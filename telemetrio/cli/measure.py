@@ -1,0 +1,97 @@
+"""Commands that measure: a fleet that counts its losses, and what a message costs."""
+
+import sys
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.option("--devices", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many devices.")
+@click.option("--rate", type=click.FloatRange(0.1, 50_000), default=100.0, show_default=True, help="Messages a second.")
+@click.option("--seconds", type=click.FloatRange(0.1, 86_400), default=30.0, show_default=True, help="For how long.")
+@click.option("--bad", default="0%", show_default=True, help="Share of bad messages, like 1%.")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port of the API.")
+@click.option("--mqtt-port", type=click.IntRange(1, 65535), default=1883, show_default=True, help="Port of MQTT.")
+def simulate(*, bad: str, port: int, mqtt_port: int, **fleet: Any) -> None:
+    """Send as a fleet does, then look for every message: what was sent, acknowledged, stored, lost, doubled."""
+    import asyncio  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from telemetrio.fleet import Fleet  # noqa: PLC0415
+    from telemetrio.simulate import Target, show, simulate  # noqa: PLC0415
+
+    try:
+        share = float(bad.removesuffix("%")) / 100
+    except ValueError as error:
+        raise click.BadParameter("a share like 1% or 0.5%", param_hint="--bad") from error
+    console = Console(stderr=True)
+    report = asyncio.run(simulate(Fleet(**fleet, bad=share), Target(mqtt_port, port), console))
+    show(report, Console(width=None if sys.stdout.isatty() else 120))
+    sys.exit(0 if report.clean else 1)
+
+
+@click.group()
+def bench() -> None:
+    """Measure this machine: CPU per message, and what it could take. Loopback only, bounded, stops by itself."""
+
+
+@bench.command("up")
+@click.option("--messages", type=click.IntRange(1_000, 2_000_000), default=100_000, show_default=True)
+@click.option("--connections", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option("--seconds", type=click.FloatRange(1, 600), default=15.0, show_default=True, help="Of the paced part.")
+def bench_up(*, messages: int, connections: int, seconds: float) -> None:
+    """Of `telemetrio up`: time to ready, idle memory, CPU at 1,000 messages a second, most messages a second."""
+    import asyncio  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from telemetrio.bench import bench_up, show  # noqa: PLC0415
+
+    show(asyncio.run(bench_up(messages, connections, seconds, Console(stderr=True))), Console())
+
+
+@bench.command("ingest")
+@click.option("--messages", type=click.IntRange(1_000, 5_000_000), default=300_000, show_default=True)
+@click.option("--devices", type=click.IntRange(1, 100_000), default=1_000, show_default=True)
+@click.option("--connections", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option("--store", type=click.Choice(["influxdb", "sqlite"]), default="influxdb", show_default=True)
+@click.option("--curve", is_flag=True, help="One run each for 100 to 100,000 devices.")
+def bench_ingest(*, curve: bool, **plan: Any) -> None:
+    """Of a worker between Mosquitto and a store: CPU per message, fsynced, booked, announced and stored."""
+    import asyncio  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from telemetrio.bench import show  # noqa: PLC0415
+    from telemetrio.bench_ingest import Plan, bench_curve, bench_ingest  # noqa: PLC0415
+
+    given, progress = Plan(**plan), Console(stderr=True)
+    show(
+        asyncio.run(bench_curve(given, progress)) if curve else asyncio.run(bench_ingest(given, progress)).figures,
+        Console(),
+    )
+
+
+@bench.command("realtime")
+@click.option("--case", "cases", multiple=True, help="Some of: idle many steady full memory connect deaf. Default: all")
+@click.option(
+    "--seconds", type=click.FloatRange(0.5, 600), default=10.0, show_default=True, help="Of each measurement."
+)
+@click.option("--server", "servers", multiple=True, help="Some of: hypercorn plain uvicorn. Default: hypercorn")
+@click.option("--coalesce-ms", type=click.FloatRange(0, 1000), default=50.0, show_default=True)
+def bench_realtime(*, cases: tuple[str, ...], servers: tuple[str, ...], **plan: Any) -> None:
+    """Of live readings: CPU per reading delivered, time from commit to client, memory of an idle client."""
+    import asyncio  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from telemetrio.bench import show  # noqa: PLC0415
+    from telemetrio.bench_realtime import CASES, SERVERS, Plan, bench_realtime  # noqa: PLC0415
+
+    for given, known in ((cases, CASES), (servers, SERVERS)):
+        if unknown := set(given) - set(known):
+            raise click.BadParameter(f"{min(unknown)}: there are {', '.join(known)}")
+    asked = Plan(cases or CASES, servers=servers or SERVERS[:1], **plan)
+    show(asyncio.run(bench_realtime(asked, Console(stderr=True))), Console())
