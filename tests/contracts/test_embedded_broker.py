@@ -136,6 +136,7 @@ async def embedded(complaints: list[dict[str, Any]]) -> AsyncIterator[Served]:
 STOCK = pytest.param(
     "stock",
     marks=[
+        pytest.mark.long,  # it changes with its version only
         pytest.mark.xfail(strict=True, raises=DEFECTS),
         pytest.mark.filterwarnings("ignore::ResourceWarning"),  # it leaves sockets open
         pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

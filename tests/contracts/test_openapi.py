@@ -67,7 +67,7 @@ def test_where_all_is_open_every_route_is_as_described(system: System, tmp_path:
     assert not report, report
 
 
-@pytest.mark.parametrize("role", ["user", "admin"])
+@pytest.mark.parametrize("role", [pytest.param("user", marks=pytest.mark.long), "admin"])
 def test_every_route_is_as_described(guarded: System, tokens: dict[str, str], tmp_path: Path, role: str) -> None:
     """The same for whoever has logged in; and without the token nothing is answered."""
     report = findings(guarded, tmp_path, "--max-examples", "3", "-H", f"Authorization: Bearer {tokens[role]}")

@@ -198,7 +198,7 @@ def one_type(readings: list[Reading]) -> list[Reading]:
     return kept
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.lists(st.lists(few_readings, min_size=5, max_size=30), max_size=2), st.lists(questions, min_size=1, max_size=5)
 )
@@ -225,7 +225,7 @@ any_values = st.dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(any_values, min_size=1, max_size=20))
 @example(
     [
@@ -246,7 +246,7 @@ async def test_any_value_comes_back_as_it_was(
         assert (await store.raw(query())).readings == written
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(any_text, any_text)
 @example("d1' OR '1'='1", 'b", "a')
 @example('x\' OR "user_id"::tag =~ /.*/ --', 'a" FROM "m" --')

@@ -167,7 +167,7 @@ questions = st.builds(
     metrics=st.lists(st.sampled_from(["a", "b", "none"]), min_size=1, unique=True),
     aggregates=st.lists(st.sampled_from(ALL), min_size=1, unique=True) | st.just(ALL),
 )
-quietly = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quietly = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @quietly

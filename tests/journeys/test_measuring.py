@@ -52,7 +52,10 @@ def test_usage_is_the_operating_systems_own_account(shared_system: System) -> No
 
 
 @pytest.mark.peer("mosquitto")
-@pytest.mark.parametrize("store", ["sqlite", pytest.param("influxdb", marks=pytest.mark.peer("influxd"))])
+@pytest.mark.parametrize(
+    "store",
+    [pytest.param("sqlite", marks=pytest.mark.long), pytest.param("influxdb", marks=pytest.mark.peer("influxd"))],
+)
 async def test_bench_ingest_measures_a_worker_between_real_servers(store: str) -> None:
     """A small run: every message is stored before it ends, and the figures are there."""
     measured = await bench_ingest(Plan(2_000, devices=50, connections=5, store=store), Console(quiet=True))
@@ -66,6 +69,7 @@ async def test_bench_ingest_measures_a_worker_between_real_servers(store: str) -
     assert sum(measured.account.cpu_s.values()) <= measured.cpu_s + 0.02  # the operating system counts in ticks
 
 
+@pytest.mark.long
 @pytest.mark.peer("mosquitto")
 async def test_the_curve_is_one_run_for_each_number_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each on servers of its own, each told with its number."""

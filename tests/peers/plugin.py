@@ -60,7 +60,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     long = config.stash.get(TOO_LONG, 0)
     if long:
-        terminalreporter.write_line(f"left out: {long} of the longest faults (scripts/test faults runs them)")
+        terminalreporter.write_line(f"left out: {long} of the longest (scripts/test faults runs them)")
     for name, tests in sorted(config.stash.get(LEFT_OUT, Counter()).items()):
         plural = "" if tests == 1 else "s"
         terminalreporter.write_line(f"left out: {tests} test{plural}, no {name} ({mend(name)})", yellow=True)
