@@ -114,6 +114,18 @@ class ApiProcess:
         told = self.ask("GET", "/readyz").json["dependencies"].get(name)
         return str(told["state"]) if told else ""
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """Kill -9, as a power cut would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
     def terminate(self) -> None:
         """SIGTERM; returns at once."""
         assert self._process is not None

@@ -24,10 +24,12 @@ QUEUE = "max_queued_messages 0\n"
 class Plant:
     """Started on entering, stopped by pid on leaving. `broker`: lines for Mosquitto; `settings`: the worker's."""
 
-    def __init__(self, folder: Path, broker: str = OPEN + QUEUE, *, persistent: bool = False, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, broker: str = OPEN + QUEUE, *, persistent: bool = False, log: str = "all", **settings: str
+    ) -> None:
         self._names = itertools.count()
         self.background = Background()
-        self.broker = Mosquitto(folder, broker, persistent=persistent)
+        self.broker = Mosquitto(folder, broker, persistent=persistent, log=log)
         self.influx = Influxd(folder / "influx")
         self.proxy = StoreProxy(self.influx.port)
         self._folder = folder
