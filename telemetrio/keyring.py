@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database.credentials import known_credentials, mark_used
+from shared.database.credentials import closed_devices, known_credentials, mark_used
 from telemetrio.embedded import EmbeddedBroker
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ class Keyring:
         used_ns, credentials.used_ns = credentials.used_ns, {}
         async with self._engine.begin() as connection:
             await mark_used(connection, used_ns)
-            credentials.learn(await known_credentials(connection))
+            credentials.learn(await known_credentials(connection), await closed_devices(connection))
         self._broker.cut_the_revoked()
 
     async def run(self) -> None:

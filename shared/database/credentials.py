@@ -15,6 +15,12 @@ async def known_credentials(connection: AsyncConnection) -> list[tuple[str, int,
     return [tuple(row) for row in rows]
 
 
+async def closed_devices(connection: AsyncConnection) -> list[str]:
+    """Every device that must prove itself, also one whose credentials are all revoked by now."""
+    statement = select(devices.c.device_id).where(devices.c.needs_credential.is_(True))
+    return list((await connection.execute(statement)).scalars())
+
+
 async def mark_used(connection: AsyncConnection, used_ns: Mapping[int, int]) -> None:
     """When each was presented last, by its id; one that was revoked meanwhile is nobody's loss."""
     if used_ns:
