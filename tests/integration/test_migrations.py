@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -209,3 +210,21 @@ async def test_a_migration_leaves_foreign_keys_on(engine: AsyncEngine) -> None:
         assert (await connection.exec_driver_sql("PRAGMA foreign_keys")).scalar_one() == 1
         with pytest.raises(SQLAlchemyError, match="FOREIGN KEY"):
             await connection.exec_driver_sql("DELETE FROM users WHERE id = 4")
+
+
+async def test_users_with_one_address_are_named_with_the_mend(engine: AsyncEngine) -> None:
+    """Capitals and blanks aside; nothing is changed until somebody has chosen, then all are spelled alike."""
+    await upgrade(engine, "0002")
+    people = "INSERT INTO users (id, name, email, created_ns) VALUES (1, 'a', 'Ann@X.org', 1), (2, 'b', NULL, 1)"
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql(f"{people}, (5, 'c', ' ann@x.org', 1), (6, 'd', 'D@x.org', 1)")
+    with pytest.raises(CommandError, match=r"users 1, 5: ann@x\.org.*UPDATE users SET email"):
+        await upgrade(engine)
+    async with engine.begin() as connection:
+        version = (await connection.exec_driver_sql("SELECT version_num FROM alembic_version")).scalar_one()
+        assert version == "0002"
+        await connection.exec_driver_sql("UPDATE users SET email = 'c@x.org' WHERE id = 5")
+    await upgrade(engine)
+    async with engine.connect() as connection:
+        found = (await connection.exec_driver_sql("SELECT email FROM users ORDER BY id")).scalars().all()
+    assert found == ["ann@x.org", None, "c@x.org", "d@x.org"]
