@@ -51,7 +51,7 @@ from shared.timeseries.settings import StoreSettings
 from telemetrio import __version__
 from telemetrio.commander import DirectCommander
 from telemetrio.demo import run_demo
-from telemetrio.embedded import EmbeddedBroker, is_device_topic
+from telemetrio.embedded import EmbeddedBroker, Hearing, is_device_topic
 from telemetrio.greeting import say_password, say_ready
 from telemetrio.keyring import Keyring
 from telemetrio.settings import UpSettings, refuse_unknown
@@ -210,8 +210,10 @@ def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.sock
 def _make_broker(ingest: Ingest, settings: AllSettings) -> EmbeddedBroker:
     own, prefix = settings.up, settings.ingest.device_prefix
     is_telemetry = partial(is_device_topic, prefix=prefix)
+    hearing = Hearing(ingest.registry.owner_of, prefix) if settings.api.auth == "required" else None
+    hosts, port = own.mqtt_hosts, own.mqtt_port
     return EmbeddedBroker(
-        ingest.intake, hosts=own.mqtt_hosts, port=own.mqtt_port, is_telemetry=is_telemetry, prefix=prefix
+        ingest.intake, hosts=hosts, port=port, is_telemetry=is_telemetry, prefix=prefix, hearing=hearing
     )
 
 

@@ -10,6 +10,7 @@ from shared.topics import DEVICE_PREFIX, parse_device_topic
 from telemetrio.embedded.broker import DeviceBroker
 from telemetrio.embedded.credentials import Credentials
 from telemetrio.embedded.frames import Publish
+from telemetrio.embedded.hearing import Hearing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,10 @@ def is_device_topic(topic: str, prefix: str = DEVICE_PREFIX) -> bool:
 
 
 class EmbeddedBroker:
-    """MQTT 3.1.1 on `port` of each of `hosts`. Device topics go to `intake`, and are answered when it says so."""
+    """MQTT 3.1.1 on `port` of each of `hosts`. Device topics go to `intake`, and are answered when it says so.
+
+    `hearing`: who may hear what; without it, everybody may subscribe.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class EmbeddedBroker:
         port: int,
         is_telemetry: Callable[[str], bool] = is_device_topic,
         prefix: str = DEVICE_PREFIX,
+        hearing: Hearing | None = None,
     ) -> None:
         self._intake = intake
         self._hosts = hosts
@@ -51,6 +56,7 @@ class EmbeddedBroker:
         self._is_telemetry = is_telemetry
         self._broker: DeviceBroker | None = None
         self.credentials = Credentials(prefix)
+        self.hearing = hearing
         self.ports: tuple[int, ...] = ()
 
     async def start(self) -> None:
@@ -60,7 +66,7 @@ class EmbeddedBroker:
             logging.getLogger(name).setLevel(logging.ERROR)
         sockets = listening_sockets(self._hosts, self._port)
         self.ports = tuple(each.getsockname()[1] for each in sockets)
-        self._broker = DeviceBroker(self._intake, self._is_telemetry, self.credentials)
+        self._broker = DeviceBroker(self._intake, self._is_telemetry, self.credentials, self.hearing)
         await self._broker.listen(sockets)
 
     async def stop(self) -> None:

@@ -190,7 +190,9 @@ async def test_the_id_of_somebody_who_is_gone_is_never_given_again(engine: Async
     """Neither of a user nor of a device; records name who did something long after the account is deleted."""
     await filled_at_0005(engine)
     await upgrade(engine)
-    device = "INSERT INTO devices (device_id, name, user_id, profile, disabled, created_ns) VALUES (?, 'n', 1, 'open', 0, 1)"
+    device = (
+        "INSERT INTO devices (device_id, name, user_id, profile, disabled, created_ns) VALUES (?, 'n', 1, 'open', 0, 1)"
+    )
     async with engine.begin() as connection:
         added = await connection.exec_driver_sql("INSERT INTO users (name, created_ns) VALUES ('b', 1) RETURNING id")
         assert added.scalar_one() == 10  # the log tells of user 9
