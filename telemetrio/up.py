@@ -210,11 +210,12 @@ def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.sock
 def _make_broker(ingest: Ingest, settings: AllSettings) -> EmbeddedBroker:
     own, prefix = settings.up, settings.ingest.device_prefix
     is_telemetry = partial(is_device_topic, prefix=prefix)
-    hearing = Hearing(ingest.registry.owner_of, prefix) if settings.api.auth == "required" else None
-    hosts, port = own.mqtt_hosts, own.mqtt_port
-    return EmbeddedBroker(
-        ingest.intake, hosts=hosts, port=port, is_telemetry=is_telemetry, prefix=prefix, hearing=hearing
+    broker = EmbeddedBroker(
+        ingest.intake, hosts=own.mqtt_hosts, port=own.mqtt_port, is_telemetry=is_telemetry, prefix=prefix
     )
+    if settings.api.auth == "required":
+        broker.hearing = Hearing(ingest.registry.owner_of, prefix)
+    return broker
 
 
 async def _start_broker(broker: EmbeddedBroker, own: UpSettings) -> None:

@@ -38,7 +38,7 @@ class Credentials:
         self._of = known
 
     def identify(self, username: str | None, password: bytes) -> Identity | None:
-        """Who that is; None for whoever is no device that must prove itself. Raises PermissionError for a wrong password."""
+        """Who that is; None for no device that must prove itself. Raises PermissionError for a wrong password."""
         of_device = self._of.get(username or "")
         if username is None or of_device is None:
             return None

@@ -37,8 +37,10 @@ def is_device_topic(topic: str, prefix: str = DEVICE_PREFIX) -> bool:
 class EmbeddedBroker:
     """MQTT 3.1.1 on `port` of each of `hosts`. Device topics go to `intake`, and are answered when it says so.
 
-    `hearing`: who may hear what; without it, everybody may subscribe.
+    `hearing`, set before it starts: who may hear what; without it, everybody may subscribe.
     """
+
+    hearing: Hearing | None = None
 
     def __init__(
         self,
@@ -48,7 +50,6 @@ class EmbeddedBroker:
         port: int,
         is_telemetry: Callable[[str], bool] = is_device_topic,
         prefix: str = DEVICE_PREFIX,
-        hearing: Hearing | None = None,
     ) -> None:
         self._intake = intake
         self._hosts = hosts
@@ -56,7 +57,6 @@ class EmbeddedBroker:
         self._is_telemetry = is_telemetry
         self._broker: DeviceBroker | None = None
         self.credentials = Credentials(prefix)
-        self.hearing = hearing
         self.ports: tuple[int, ...] = ()
 
     async def start(self) -> None:

@@ -72,7 +72,8 @@ async def heard(client: Client, last: str) -> list[str]:
 async def placed(folder: Path) -> AsyncIterator[Place]:
     owners = {"a": 2, "b": 3}
     async with required(folder) as rig:
-        broker = EmbeddedBroker(Intake(), hosts=["127.0.0.1"], port=0, hearing=Hearing(owners.get))
+        broker = EmbeddedBroker(Intake(), hosts=["127.0.0.1"], port=0)
+        broker.hearing = Hearing(owners.get)
         keyring = Keyring(rig.api.engine, broker)
         given = rig.api.app.extensions
         given[KEY] = replace(given[KEY], registry_changed=lambda *_: keyring.refresh())

@@ -151,11 +151,10 @@ async def filled_at_0005(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         for statement in (
             "INSERT INTO users (id, name, role, created_ns) VALUES (1, 'admin', 'admin', 1), (4, 'Ann', 'user', 2)",
-            "INSERT INTO devices (id, device_id, name, user_id, profile, claimed, disabled, created_ns)"
-            " VALUES (1, 'd1', 'D', 4, 'open', false, true, 3), (2, 'd2', 'E', 1, 'open', true, false, 3)",
+            "INSERT INTO devices (id, device_id, name, user_id, profile, claimed, disabled, created_ns) "  # noqa: ISC004
+            "VALUES (1, 'd1', 'D', 4, 'open', false, true, 3), (2, 'd2', 'E', 1, 'open', true, false, 3)",
             "INSERT INTO device_credentials (id, device, name, password_hash, created_ns) VALUES (1, 1, 'a', 'h', 4)",
-            "INSERT INTO items (user_id, name, description, status, quantity, created_ns)"
-            " VALUES (4, 'i', '', 'pending', 1, 5)",
+            "INSERT INTO items (user_id, name, description, status, quantity, created_ns) VALUES (4, '', '', '', 1, 5)",
             "INSERT INTO audit (ts_ns, user_id, event, subject, address, outcome) VALUES (6, 9, 'login', '', '', 'ok')",
         ):
             await connection.exec_driver_sql(statement)

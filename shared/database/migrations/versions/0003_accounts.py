@@ -12,6 +12,7 @@ depends_on = None
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 _MOST_NAMED = 10
+_MEND = "Give each another one, or none: UPDATE users SET email = … WHERE id = …; then start again"
 
 
 def upgrade() -> None:
@@ -74,10 +75,8 @@ def _spell_addresses_alike() -> None:
         of_address.setdefault(email.strip().lower(), []).append(key)
     doubles = [f"users {', '.join(map(str, keys))}: {email}" for email, keys in of_address.items() if len(keys) > 1]
     if doubles:
-        raise CommandError(
-            f"several users have the same address, capitals aside ({'; '.join(doubles[:_MOST_NAMED])}): nothing was "
-            "changed. Give each another one, or NULL (UPDATE users SET email = … WHERE id = …), and start again"
-        )
+        told = f"several users have the same address, capitals aside ({'; '.join(doubles[:_MOST_NAMED])})"
+        raise CommandError(f"{told}: nothing was changed. {_MEND}")
     for key, email in rows:
         if email != email.strip().lower():
             connection.execute(sa.update(users).where(users.c.id == key).values(email=email.strip().lower()))
