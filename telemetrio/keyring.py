@@ -1,4 +1,4 @@
-"""Keyring: keeps the broker's copy of the devices' credentials like the table that the api writes."""
+"""Keyring: keeps the broker's copy of devices' credentials and users' keys like the tables that the api writes."""
 
 import asyncio
 from typing import Final
@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database.credentials import known_credentials, mark_used
+from shared.database.credentials import closed_devices, known_credentials, live_keys, mark_used
 from telemetrio.embedded import EmbeddedBroker
 
 log = structlog.get_logger()
@@ -33,7 +33,9 @@ class Keyring:
         used_ns, credentials.used_ns = credentials.used_ns, {}
         async with self._engine.begin() as connection:
             await mark_used(connection, used_ns)
-            credentials.learn(await known_credentials(connection))
+            credentials.learn(await known_credentials(connection), await closed_devices(connection))
+            if self._broker.hearing is not None:
+                self._broker.hearing.learn(await live_keys(connection))
         self._broker.cut_the_revoked()
 
     async def run(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import asyncpg  # type: ignore[import-untyped] # ships no types; only its exceptions are named
 import click
+from alembic.util import CommandError
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -132,7 +133,7 @@ def _run(work: Callable[[AsyncEngine], Awaitable[T]], flags: dict[str, Any]) -> 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     try:
         return asyncio.run(_opened(settings.database, work))
-    except (SQLAlchemyError, OSError, asyncpg.PostgresError) as error:
+    except (SQLAlchemyError, OSError, asyncpg.PostgresError, CommandError) as error:
         raise Refusal(f"TELEMETRIO_DATABASE_URL: the database can't be used: {error}", ExitCode.DIED) from error
 
 

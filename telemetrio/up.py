@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
+from alembic.util import CommandError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.accounts.first import first_password
@@ -40,7 +41,7 @@ from shared.gate import ASGI3, Gate
 from shared.health import Health
 from shared.listeners import listening_sockets
 from shared.metrics import MetricsPage
-from shared.process import Part, run_parts, spare_the_collector
+from shared.process import ExitCode, Part, Refusal, run_parts, spare_the_collector
 from shared.reach import refuse_exposed
 from shared.secretkey import kept_secret
 from shared.serving import port_taken, serve_web
@@ -50,7 +51,7 @@ from shared.timeseries.settings import StoreSettings
 from telemetrio import __version__
 from telemetrio.commander import DirectCommander
 from telemetrio.demo import run_demo
-from telemetrio.embedded import EmbeddedBroker, is_device_topic
+from telemetrio.embedded import EmbeddedBroker, Hearing, is_device_topic
 from telemetrio.greeting import say_password, say_ready
 from telemetrio.keyring import Keyring
 from telemetrio.settings import UpSettings, refuse_unknown
@@ -175,7 +176,10 @@ async def _open_database(stack: AsyncExitStack, settings: AllSettings) -> AsyncE
     """At the newest version, with an administrator."""
     engine = open_engine(settings.up.database)
     stack.push_async_callback(engine.dispose)
-    await upgrade(engine)
+    try:
+        await upgrade(engine)
+    except CommandError as error:
+        raise Refusal(f"the database can't be brought up to date: {error}", ExitCode.DIED) from error
     async with engine.begin() as connection:
         await ensure_local_admin(connection, time.time_ns())
     if settings.api.auth == "required":
@@ -206,9 +210,12 @@ def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.sock
 def _make_broker(ingest: Ingest, settings: AllSettings) -> EmbeddedBroker:
     own, prefix = settings.up, settings.ingest.device_prefix
     is_telemetry = partial(is_device_topic, prefix=prefix)
-    return EmbeddedBroker(
+    broker = EmbeddedBroker(
         ingest.intake, hosts=own.mqtt_hosts, port=own.mqtt_port, is_telemetry=is_telemetry, prefix=prefix
     )
+    if settings.api.auth == "required":
+        broker.hearing = Hearing(ingest.registry.owner_of, prefix)
+    return broker
 
 
 async def _start_broker(broker: EmbeddedBroker, own: UpSettings) -> None:

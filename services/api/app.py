@@ -2,7 +2,7 @@
 
 from quart import Quart
 
-from services.api import door, pages, probes
+from services.api import door, heavy, pages, probes
 from services.api.accounts import routes as accounts
 from services.api.analytics import routes as analytics
 from services.api.apikeys import routes as apikeys
@@ -37,6 +37,7 @@ def create_app(given: Resources) -> Quart:
     app = Quart("telemetrio", static_folder=None, template_folder=None)
     app.extensions[KEY] = given
     app.extensions[door.KEY] = door.make_door(given.settings, given.secret)
+    app.extensions[heavy.KEY] = heavy.Heavy(given.settings.max_heavy_requests)
     app.config["MAX_CONTENT_LENGTH"] = given.settings.max_body_kib * 1024
     app.request_class = request_with_limits({bulk.PATH: given.settings.max_bulk_mib * 1024 * 1024})
     app.url_map.strict_slashes = False

@@ -13,6 +13,9 @@ class ApiSettings(WebSettings):
     max_points_scanned: int = Field(
         1_000_000, ge=1, description="Values that one request, or one page of an answer, may read."
     )
+    max_heavy_requests: int = Field(
+        4, ge=1, le=1_000, description="Analytics, summaries and questions about many devices answered at once."
+    )
     max_body_kib: int = Field(1024, ge=1, description="Largest request body; imports have a limit of their own.")
     registration: bool = Field(default=False, description="Whether strangers may make themselves an account.")
     session_days: float = Field(30.0, gt=0, le=365, description="After so long one must log in again.")

@@ -50,6 +50,7 @@ class Ingest(NamedTuple):
     notices: Notices
     post: Post
     mirror: Mirror
+    registry: Registry
     outbox: Outbox
     parts: list[Part]
     metrics: Metrics
@@ -96,4 +97,4 @@ async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: S
         Part("pipeline", pipeline.run),
         Part("adjournment", partial(adjournment.run, pipeline.settle)),
     ]
-    return Ingest(intake, notices, post, mirror, outbox, parts, Metrics(instruments.registry, outbox.look))
+    return Ingest(intake, notices, post, mirror, registry, outbox, parts, Metrics(instruments.registry, outbox.look))

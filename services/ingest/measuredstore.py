@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from services.ingest.metrics import Instruments
 from services.ingest.stages import in_steps
-from shared.readings import ReadingBatch
+from shared.readings import Reading, ReadingBatch
 from shared.timeseries.store import (
     LateQuery,
     LateRange,
@@ -37,6 +37,9 @@ class MeasuredStore:
 
     async def raw(self, query: RawQuery) -> RawPage:
         return await self._store.raw(query)
+
+    async def newest(self, owner: int, limit: int) -> Sequence[Reading]:
+        return await self._store.newest(owner, limit)
 
     async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
         return await self._store.windows(query)

@@ -37,6 +37,10 @@ class Registry:
     def find(self, device_id: str) -> Device | None:
         return self._devices.get(device_id)
 
+    def owner_of(self, device_id: str) -> int | None:
+        device = self._devices.get(device_id)
+        return None if device is None else device.user_id
+
     def register(self, device_id: str) -> Device | None:
         """Make an unknown device known, where the settings allow it; the caller has it written down."""
         if self._newcomer is not None:

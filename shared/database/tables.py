@@ -52,6 +52,7 @@ users = Table(
     Column("disabled", Boolean, nullable=False, server_default=false()),
     Column("must_change", Boolean, nullable=False, server_default=false()),  # the password, before anything else
     Index("ix_users_email", "email", unique=True),
+    sqlite_autoincrement=True,  # as on PostgreSQL: what still names somebody who is gone never names anybody else
 )
 
 # A login: its refresh tokens are computed from (id, generation), so that no secret lies here.
@@ -106,6 +107,9 @@ devices = Table(
     Column("claimed", Boolean, nullable=False, server_default=true()),  # false: it registered itself by publishing
     Column("disabled", Boolean, nullable=False, default=False),
     Column("created_ns", BigInteger, nullable=False),
+    # from its first credential on: revoking the last one opens the device to nobody
+    Column("needs_credential", Boolean, nullable=False, server_default=false()),
+    sqlite_autoincrement=True,
 )
 
 # What a device proves itself with; several are valid at a time, so that one can be replaced without a gap.

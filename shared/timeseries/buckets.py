@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
-from shared.readings import ReadingBatch
+from shared.readings import Reading, ReadingBatch
 from shared.timeseries import influxql, windowql
 from shared.timeseries.influx import TIMEOUT_S, InfluxStore, ask
 from shared.timeseries.influxhttp import InfluxHttp, Target
@@ -65,6 +65,10 @@ class BucketPerUser:
         found.sort(key=influxql.place, reverse=query.order == "desc")
         more = len(found) > query.limit or any(page.more for page in pages)
         return RawPage(found[: query.limit], more)
+
+    async def newest(self, owner: int, limit: int) -> Sequence[Reading]:
+        (found,) = await self._of_each({owner: partial(_newest, owner, limit)})
+        return found
 
     async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
         if windowql.is_empty(query):
@@ -150,6 +154,10 @@ async def _write(part: Part, store: InfluxStore) -> list[tuple[int, str]]:
 
 async def _raw(query: RawQuery, store: InfluxStore) -> RawPage:
     return await store.raw(query)
+
+
+async def _newest(owner: int, limit: int, store: InfluxStore) -> Sequence[Reading]:
+    return await store.newest(owner, limit)
 
 
 async def _windows(query: WindowQuery, store: InfluxStore) -> Sequence[WindowSeries]:

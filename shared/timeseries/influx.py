@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from shared.readings import ReadingBatch
-from shared.timeseries import influxql, windowql
+from shared.readings import Reading, ReadingBatch
+from shared.timeseries import influxql, newestql, windowql
 from shared.timeseries.body import body_of
 from shared.timeseries.calendar import Run
 from shared.timeseries.influxhttp import Answer, InfluxHttp, Speechless, Target, outage
@@ -80,6 +80,21 @@ class InfluxStore:
             return influxql.read_page(query, series)
         except influxql.BadAnswer as error:
             raise Unavailable(f"InfluxDB: {error}") from error
+
+    async def newest(self, owner: int, limit: int) -> Sequence[Reading]:
+        try:
+            measurements = influxql.read_measurements(await self._ask(newestql.ask_measurements(owner)))
+            series = [each for name in measurements for each in await self._newest(owner, name, limit)]
+            return newestql.read_newest(owner, series, limit)
+        except influxql.BadAnswer as error:
+            raise Unavailable(f"InfluxDB: {error}") from error
+
+    async def _newest(self, owner: int, measurement: str, limit: int) -> list[influxql.Series]:
+        series = await self._ask(newestql.ask_newest(owner, measurement, limit))
+        cut_ns = newestql.last_moment(series, limit)
+        if cut_ns is None:
+            return series
+        return [*series, *await self._ask(newestql.ask_moment(owner, measurement, cut_ns))]
 
     async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
         if windowql.is_empty(query):

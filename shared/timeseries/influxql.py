@@ -185,7 +185,7 @@ def read_databases(series: Iterable[Series]) -> list[str]:
 def read_page(query: RawQuery, series: Iterable[Series]) -> RawPage:
     """Merge the first rows of each owner and measurement: what is among the first of all is among those of its own."""
     try:
-        found = list(_readings(query.device_id, series))
+        found = list(readings_of(query.device_id, series))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise BadAnswer(f"a series that can't be read: {error!r}") from error
     backwards = query.order == "desc"
@@ -205,7 +205,7 @@ place: Final = itemgetter(3, 2, 1)
 _reading: Final = partial(tuple.__new__, Reading)
 
 
-def _readings(device_id: str, series: Iterable[Series]) -> Iterator[Reading]:
+def readings_of(device_id: str, series: Iterable[Series]) -> Iterator[Reading]:
     """Column by column, and without a line of Python per row where all of them are full, as nearly all are."""
     for each in series:
         owner = each["tags"]["user_id"]

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from shared.readings import Reading, ReadingBatch, Value
 from shared.times import MAX_NS, MIN_NS
 from shared.timeseries.late import late_ranges
+from shared.timeseries.sqlitenewest import select_newest
 from shared.timeseries.sqlitewindows import select_windows
 from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery, Unavailable, WindowQuery, WindowSeries
 
@@ -79,6 +80,9 @@ class SqliteStore:
 
     async def raw(self, query: RawQuery) -> RawPage:
         return await self._reader.call(partial(_raw, query=query))
+
+    async def newest(self, owner: int, limit: int) -> Sequence[Reading]:
+        return await self._reader.call(partial(select_newest, owner=owner, limit=limit))
 
     async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
         return await self._reader.call(partial(select_windows, query=query))

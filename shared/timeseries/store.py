@@ -152,6 +152,13 @@ class TimeSeriesStore(Protocol):
         """One page of a range; raises Unavailable."""
         ...
 
+    async def newest(self, owner: int, limit: int) -> Sequence[Reading]:
+        """The newest readings of one owner over all devices, the newest first: by (ts_ns, device_id, measurement).
+
+        Raises Unavailable.
+        """
+        ...
+
     async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
         """By device, owner, measurement, metric and kind, in order of these; raises Unavailable.
 

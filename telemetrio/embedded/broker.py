@@ -22,6 +22,7 @@ from telemetrio.embedded.connection import Connection
 from telemetrio.embedded.credentials import Credentials, Identity
 from telemetrio.embedded.exchange import Exchange
 from telemetrio.embedded.frames import BadFrame, Publish, is_topic
+from telemetrio.embedded.hearing import Hearing, Listener
 from telemetrio.embedded.wires import READ_BYTES, Inlet, Outlet
 
 LISTENER: Final = "default"
@@ -40,11 +41,18 @@ log = logging.getLogger(__name__)
 class DeviceBroker(Exchange):
     """One broker on several sockets, whose device topics go to `intake` before anybody else sees them."""
 
-    def __init__(self, intake: Intake, is_telemetry: Callable[[str], bool], credentials: Credentials) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        is_telemetry: Callable[[str], bool],
+        credentials: Credentials,
+        hearing: Hearing | None = None,
+    ) -> None:
         super().__init__(BrokerConfig(listeners={LISTENER: ListenerConfig(bind=None)}, plugins=dict(PLUGINS)))
         self.intake = intake
         self.is_telemetry = is_telemetry
         self.credentials = credentials
+        self.hearing = hearing
         self.connections: dict[WriterAdapter, Connection] = {}
         self._sockets: Sequence[socket.socket] = ()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,15 +134,18 @@ class DeviceBroker(Exchange):
         session.will_retain = connect.will_retain_flag  # amqtt keeps the old one when it resumes a session
         return connection, session
 
-    def _identify(self, connection: Connection, connect: ConnectPacket) -> Identity | None:
-        """Before anything is done for it: a stranger must not end, or go on with, what belongs to a device."""
+    def _identify(self, connection: Connection, connect: ConnectPacket) -> Identity | Listener | None:
+        """Before anything is done for it: a stranger must not end, or go on with, what belongs to somebody."""
+        shown = connect.password or ""
         try:
-            identity = self.credentials.identify(connect.username, (connect.password or "").encode())
+            identity: Identity | Listener | None = self.credentials.identify(connect.username, shown.encode())
+            if identity is None and self.hearing is not None:
+                identity = self.hearing.identify(shown)
         except (PermissionError, ValueError) as error:
             raise self._refusal(connection, str(error)) from error
         kept, _ = self._sessions.get(connect.client_id or "", (None, None))
-        owner: Identity | None = kept.attributes.get(IDENTITY) if kept is not None else None
-        if owner is not None and (identity is None or identity.device_id != owner.device_id):
+        owner: Identity | Listener | None = kept.attributes.get(IDENTITY) if kept is not None else None
+        if owner is not None and (identity is None or identity[0] != owner[0]):
             raise self._refusal(connection, "somebody else's client id")
         return identity
 
@@ -144,21 +155,36 @@ class DeviceBroker(Exchange):
         return AMQTTError(f"refused: {reason}")
 
     def admits(self, session: Session, message: Publish) -> bool:
-        if not self.credentials.may_speak(session.attributes.get(IDENTITY), message.topic):
+        if not self.credentials.may_speak(self._device(session), message.topic):
             # acknowledged and thrown away, a reading of a device that has yet to get its password would be lost
             self.counters.refused += 1
             raise BadFrame("speaks for a device without its credentials")
         return super().admits(session, message)
 
     def may_subscribe(self, session: Session, topic_filter: str) -> bool:
-        mine = self.credentials.may_hear(session.attributes.get(IDENTITY), topic_filter)
+        if self.hearing is not None and session.attributes.get(IDENTITY) is None:
+            return False  # where one must log in, nobody hears anything without
+        mine = self.credentials.may_hear(self._device(session), topic_filter)
         return mine and super().may_subscribe(session, topic_filter)
+
+    def may_get(self, session: Session, topic: str) -> bool:
+        identity = session.attributes.get(IDENTITY)
+        return self.hearing is None or not isinstance(identity, Listener) or self.hearing.may_get(identity, topic)
 
     def cut_the_revoked(self) -> None:
         for connection in list(self.connections.values()):
             session = connection.session
-            if session is not None and not self.credentials.holds(session.attributes.get(IDENTITY)):
+            if session is not None and not self._holds(session.attributes.get(IDENTITY)):
                 connection.abort()
+
+    def _holds(self, identity: Identity | Listener | None) -> bool:
+        if isinstance(identity, Listener):
+            return self.hearing is not None and self.hearing.holds(identity)
+        return self.credentials.holds(identity)
+
+    def _device(self, session: Session) -> Identity | None:
+        identity = session.attributes.get(IDENTITY)
+        return identity if isinstance(identity, Identity) else None
 
     async def _first_packet(self, connection: Connection) -> bytes:
         try:

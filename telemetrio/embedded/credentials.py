@@ -1,7 +1,7 @@
 """Credentials: who a client is, and for which device it may speak, from a copy in memory. Asked for every message.
 
-A device that has credentials must present one of them; for a device without any, anybody may speak. A client that
-presented some speaks and hears as that device alone.
+A device that ever had credentials must present one of them; for a device that never had any, anybody may speak. A
+client that presented some speaks and hears as that device alone.
 """
 
 import time
@@ -27,15 +27,18 @@ class Credentials:
         self._of: dict[str, dict[int, str]] = {}
         self.used_ns: dict[int, int] = {}
 
-    def learn(self, rows: Iterable[tuple[str, int, str]]) -> None:
-        """Take (device_id, id, password hash) of every credential for all there are."""
-        known: dict[str, dict[int, str]] = {}
+    def learn(self, rows: Iterable[tuple[str, int, str]], closed: Iterable[str] = ()) -> None:
+        """Take (device_id, id, password hash) of every credential for all there are.
+
+        `closed`: devices that must present one, of which there may be none (any more).
+        """
+        known: dict[str, dict[int, str]] = {device_id: {} for device_id in closed}
         for device_id, credential, kept in rows:
             known.setdefault(device_id, {})[credential] = kept
         self._of = known
 
     def identify(self, username: str | None, password: bytes) -> Identity | None:
-        """Who that is; None for whoever is no device with credentials. Raises PermissionError for a wrong password."""
+        """Who that is; None for no device that must prove itself. Raises PermissionError for a wrong password."""
         of_device = self._of.get(username or "")
         if username is None or of_device is None:
             return None

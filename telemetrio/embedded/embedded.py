@@ -10,6 +10,7 @@ from shared.topics import DEVICE_PREFIX, parse_device_topic
 from telemetrio.embedded.broker import DeviceBroker
 from telemetrio.embedded.credentials import Credentials
 from telemetrio.embedded.frames import Publish
+from telemetrio.embedded.hearing import Hearing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,12 @@ def is_device_topic(topic: str, prefix: str = DEVICE_PREFIX) -> bool:
 
 
 class EmbeddedBroker:
-    """MQTT 3.1.1 on `port` of each of `hosts`. Device topics go to `intake`, and are answered when it says so."""
+    """MQTT 3.1.1 on `port` of each of `hosts`. Device topics go to `intake`, and are answered when it says so.
+
+    `hearing`, set before it starts: who may hear what; without it, everybody may subscribe.
+    """
+
+    hearing: Hearing | None = None
 
     def __init__(
         self,
@@ -60,7 +66,7 @@ class EmbeddedBroker:
             logging.getLogger(name).setLevel(logging.ERROR)
         sockets = listening_sockets(self._hosts, self._port)
         self.ports = tuple(each.getsockname()[1] for each in sockets)
-        self._broker = DeviceBroker(self._intake, self._is_telemetry, self.credentials)
+        self._broker = DeviceBroker(self._intake, self._is_telemetry, self.credentials, self.hearing)
         await self._broker.listen(sockets)
 
     async def stop(self) -> None:

@@ -51,6 +51,10 @@ class Exchange(Broker):
         """Whether a client may ask for `topic_filter`; shared subscriptions are refused: amqtt would never send."""
         return bool(topic_filter) and topic_filter.split("/", 1)[0] not in {SERVICE_PREFIX, "$share"}
 
+    def may_get(self, session: Session, topic: str) -> bool:  # noqa: ARG002 - who asked matters there
+        """Whether a message on `topic` is for a client that asked for it."""
+        return True
+
     async def _topic_filtering(self, session: Session, topic: str, action: Action) -> bool:
         # amqtt asks plugins, and for a publish only after delivery
         return action is not Action.SUBSCRIBE or self.may_subscribe(session, topic)
@@ -75,8 +79,9 @@ class Exchange(Broker):
         connection.outlet.write(SubackPacket.build(packet.variable_header.packet_id, granted).to_bytes())
         for (topic_filter, _), qos in zip(packet.payload.topics, granted, strict=True):
             if qos != REFUSED and connection.outgoing is not None:
-                topics = (topic for topic in self.retained if self._matches(topic, topic_filter))
-                connection.outgoing.replay(topics, qos, self.retained)
+                topics = [topic for topic in self.retained if self._matches(topic, topic_filter)]
+                mine = [topic for topic in topics if self.may_get(session, topic)]
+                connection.outgoing.replay(mine, qos, self.retained)
 
     async def unsubscribe(self, connection: Connection, packet: UnsubscribePacket) -> None:
         session = connection.session
@@ -130,7 +135,9 @@ class Exchange(Broker):
         live = message._replace(retain=False, packet_id=0)
         for session, granted in self._receivers(message.topic):
             connection = self._sessions.get(session.client_id or "", (None, None))[1]
-            if isinstance(connection, Connection) and connection.outgoing is not None:
+            if not isinstance(connection, Connection) or connection.outgoing is None:
+                continue
+            if self.may_get(session, message.topic):
                 qos = min(message.qos, granted)
                 if not qos:
                     encoded = encoded or write_publish(live._replace(qos=0))

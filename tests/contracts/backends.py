@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from shared.readings import ReadingBatch
+from shared.readings import Reading, ReadingBatch
 from shared.timeseries.buckets import BucketPerUser
 from shared.timeseries.influx import InfluxStore
 from shared.timeseries.influxhttp import Target
@@ -74,6 +74,10 @@ class Provisioned(BucketPerUser):
     async def raw(self, query: RawQuery) -> RawPage:
         self._provide(query.user_ids or ())
         return await super().raw(query)
+
+    async def newest(self, owner: int, limit: int) -> Sequence[Reading]:
+        self._provide([owner])
+        return await super().newest(owner, limit)
 
     async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
         self._provide(query.user_ids or ())

@@ -2,6 +2,7 @@
 
 import sqlite3
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,25 @@ async def test_types_of_one_name_are_kept_apart(store: TimeSeriesStore) -> None:
     assert (await store.raw(query())).readings == sent[:3]
     assert (await store.raw(query(device_id="d2"))).readings == sent[3:]
     assert (await store.raw(query(metrics=["a"]))).readings == sent[:3]
+
+
+async def test_the_newest_of_an_owner_over_all_devices(store: TimeSeriesStore) -> None:
+    """However many devices and measurements, the newest first, whichever of one moment stand at the limit."""
+    sent = [
+        reading(ts_ns, f"d{device}", owner, measurement, a=float(ts_ns), s="x", b=True)
+        for ts_ns in range(20)
+        for device in range(4)
+        for owner in (1, 2)
+        for measurement in ("m", "n")
+        if (ts_ns + device) % 3
+    ]
+    await write(store, [*sent, reading(900, "other", 3), reading(-5, "d0", c=1.0)])
+    mine = sorted((each for each in sent if each.user_id == 1), key=itemgetter(3, 0, 2), reverse=True)
+    for limit in (1, 2, 3, 7, 50, len(mine)):
+        assert list(await store.newest(1, limit)) == mine[:limit]
+    assert list(await store.newest(1, 1_000)) == [*mine, reading(-5, "d0", c=1.0)]
+    assert list(await store.newest(3, 10)) == [reading(900, "other", 3)]
+    assert list(await store.newest(4, 10)) == []
 
 
 async def test_a_range_has_its_start_and_not_its_end(store: TimeSeriesStore) -> None:

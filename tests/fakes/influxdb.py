@@ -328,7 +328,21 @@ class Question:
             return [windows for each in chosen if (windows := windows_of(self.text, *each, self._in_range))]
         if self.text.startswith("SELECT min("):
             return [found for each in chosen if (found := self._late_of(*each))]
-        return [found for each in chosen if (found := self._rows_of(*each)) and found["values"]]
+        rows = [found for each in chosen if (found := self._rows_of(*each)) and found["values"]]
+        return self._merged(rows) if self.text.startswith('SELECT "device_id"::tag, ') else rows
+
+    def _merged(self, series: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Of all devices in one, ungrouped, with the device in a column: the newest first, ties as they come."""
+        names = sorted({column for each in series for column in each["columns"][1:]})
+        rows = []
+        for each in series:
+            for ts_ns, *values in each["values"]:
+                known = dict(zip(each["columns"][1:], values, strict=True))
+                rows.append([ts_ns, each["device"], *map(known.get, names)])
+        rows.sort(key=lambda row: -row[0])
+        limit = re.search(r"LIMIT (\d+)", self.text)
+        shown = rows[: int(limit[1])] if limit else rows
+        return [{"name": series[0]["name"], "columns": ["time", "device_id", *names], "values": shown}] if rows else []
 
     def _wants(self, tags: dict[str, str]) -> bool:
         return (not self._devices or tags.get("device_id") in self._devices) and (
@@ -362,6 +376,7 @@ class Question:
         shown = values[: int(limit[1])] if limit else values
         return {
             "name": name,
+            "device": tags.get("device_id", ""),
             "tags": {"user_id": tags.get("user_id", "")},
             "columns": ["time", *columns],
             "values": shown,

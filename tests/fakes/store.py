@@ -54,6 +54,9 @@ class FailingStore:
     async def raw(self, query: RawQuery) -> RawPage:
         raise NotImplementedError
 
+    async def newest(self, owner: int, limit: int) -> Sequence[Reading]:
+        raise NotImplementedError
+
     async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
         raise NotImplementedError
 

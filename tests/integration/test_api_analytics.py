@@ -1,5 +1,6 @@
 """GET /api/v1/web/analytics on the real store."""
 
+import asyncio
 import math
 import statistics
 from collections.abc import AsyncIterator
@@ -212,6 +213,48 @@ async def test_too_many_points_are_refused_with_the_mend(tmp_path: Path) -> None
         refused = await api.get(PATH, query_string={"devices": "d1", **RANGE, "compare": "previous"})
         assert (refused.status, refused.json["code"]) == (400, "too_many_points")
         assert "shorter range" in refused.json["error"]
+
+
+async def test_windows_times_metrics_times_devices_are_bounded(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read where the metrics are named, and by what was read where they are not."""
+    monkeypatch.setattr("services.api.analytics.routes.MAX_CELLS", 120)
+    await write(api.store, [reading(minute, 1.0, device_id) for minute in range(2) for device_id in ("d1", "d2")])
+    await ask(api, "d1,d2", every="1m")
+    named = {"devices": "d1,d2", **RANGE, "every": "1m", "metrics": "temperature,humidity,pressure"}
+    for asked in (named, {"devices": "d1,d2", **RANGE, "every": "30s"}):
+        refused = await api.get(PATH, query_string=asked)
+        assert (refused.status, refused.json["code"]) == (400, "too_many_windows")
+        assert refused.json["details"][0]["field"] == "every"
+
+
+async def test_long_questions_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is answered, eight wait for it, the rest are told to come back; short ones are not concerned."""
+    async with opened(tmp_path, max_heavy_requests=1) as api:
+        await api.add_devices("d1")
+        begun, goes_on = asyncio.Event(), asyncio.Event()
+        plain_read = api.store.raw
+
+        async def slow(query: RawQuery) -> RawPage:
+            begun.set()
+            await goes_on.wait()
+            return await plain_read(query)
+
+        monkeypatch.setattr(api.store, "raw", slow)
+        wanted = {"devices": "d1", **RANGE}
+        first = asyncio.create_task(api.get(PATH, query_string=wanted))
+        await begun.wait()
+        others = [asyncio.create_task(api.get(path)) for path in HEAVY for _ in range(4)]
+        refused, _ = await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+        answer = (await refused.pop()).json
+        assert (answer["status"], answer["code"]) == (503, "too_many_queries")
+        assert (await api.get("/api/devices")).status == 200
+        goes_on.set()
+        statuses = [each.status for each in await asyncio.gather(first, *others)]
+        assert statuses.count(200) == 9
+        assert statuses.count(503) == 4
+
+
+HEAVY = ["/api/v1/mobile/summary", "/api/user/1", "/api/sensor_data/1"]
 
 
 async def test_a_range_is_read_page_by_page(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

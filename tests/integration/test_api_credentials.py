@@ -10,7 +10,7 @@ from services.api import auth
 from services.api.auth import Caller
 from services.api.credentials.queries import MAX_CREDENTIALS
 from services.api.credentials.schemas import Credentials, MadeCredential
-from shared.database.credentials import known_credentials
+from shared.database.credentials import closed_devices, known_credentials
 from shared.passwords import password_matches
 from tests.integration.api_rig import Api, opened
 from tests.peers.mosquitto import Mosquitto
@@ -112,3 +112,16 @@ async def test_a_broker_is_told_of_hashes_alone(api: Api) -> None:
     assert (await api.ask("DELETE", f"/api/v1/devices/d9/credentials/{made[0]['name']}")).status == 204
     async with api.engine.connect() as connection:
         assert len(await known_credentials(connection)) == 1
+
+
+async def test_a_device_that_had_credentials_is_known_to_need_one(api: Api) -> None:
+    """Also when the last is revoked, and when it was given to somebody else; not one that never had any."""
+    await api.add_user(2)
+    for device_id in ("d1", "d2"):
+        await api.post(f"/api/v1/devices/{device_id}/credentials", {"name": "a"})
+    await api.ask("DELETE", f"{PATH}/a")
+    assert (await api.ask("PATCH", "/api/v1/devices/d2", json={"user_id": 2})).status == 200
+    await api.add_devices("d3")
+    async with api.engine.connect() as connection:
+        assert await known_credentials(connection) == []
+        assert sorted(await closed_devices(connection)) == ["d1", "d2"]

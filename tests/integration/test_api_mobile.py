@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.api import auth
 from services.api.analytics.recording import Recording
@@ -13,7 +15,7 @@ from services.api.auth import Caller
 from services.api.mobile import routes
 from services.api.mobile.queries import Wanted, page_of_devices
 from services.api.mobile.schemas import Summary
-from services.api.mobile.today import Day, Spread, added_up, measured, short, summary
+from services.api.mobile.today import Day, Spread, added_up, measured, parts, short, summary
 from shared.database.tables import device_status, latest
 from shared.readings import Reading, Values
 from shared.timeseries.sqlite import SqliteStore
@@ -244,3 +246,13 @@ def test_a_day_without_readings() -> None:
         "active_minutes": 0,
         "metrics": {"t": {"last": 1.0, "count": 0}},
     }
+
+
+@given(st.dictionaries(st.text(max_size=2), st.sets(st.sampled_from("abcdefgh")), max_size=8), st.integers(1, 9))
+def test_a_page_is_asked_for_in_parts(metrics_of: dict[str, set[str]], most: int) -> None:
+    """Every metric of every device is in exactly one question, and no question is larger than it may be."""
+    asked: list[tuple[str, str]] = []
+    for devices, metrics in parts(metrics_of, most):
+        assert 0 < len(devices) * len(metrics) <= most
+        asked += [(device, metric) for device in devices for metric in metrics if metric in metrics_of[device]]
+    assert sorted(asked) == sorted((device, metric) for device, names in metrics_of.items() for metric in names)

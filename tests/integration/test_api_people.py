@@ -9,13 +9,11 @@ import pytest
 
 from services.api import auth
 from services.api.auth import Caller
-from services.api.people.queries import add_user, change_user, devices_of, get_user, list_users
-from services.api.people.recent import newest
+from services.api.people.queries import add_user, change_user, get_user, list_users
 from services.api.people.schemas import MAX_PROFILE_BYTES, People, UserData
-from shared.database.tables import device_measurements, latest
 from shared.readings import Reading
 from shared.timeseries.sqlite import SqliteStore
-from shared.timeseries.store import RawPage, RawQuery, Unavailable
+from shared.timeseries.store import Unavailable
 from tests.fakes.batches import write
 from tests.integration.api_rig import NOON_NS, Answer, Api, opened
 
@@ -172,9 +170,6 @@ async def test_the_newest_readings_of_all_devices(api: Api) -> None:
     await api.add_devices(*(f"d{number:02}" for number in range(20)))
     await api.add_user(2)
     await api.add_devices("former", user_id=2)
-    seen = {"user_id": 1, "measurement": "sensor_data", "since_ns": 0}
-    await api.fill(device_measurements, {**seen, "device_id": "former"})
-    await api.fill(latest, *(newest_row(f"d{number:02}", number) for number in range(5)))
     all_of = [reading(f"d{second % 20:02}", second) for second in range(1_500)]
     strangers = [reading("d00", 5_000, user_id=2), reading("former", 4_000, user_id=2)]
     await write(api.store, [*all_of, reading("former", 3_000), *strangers])
@@ -193,17 +188,20 @@ async def test_the_newest_readings_of_all_devices(api: Api) -> None:
     assert (await api.get("/api/sensor_data/1?limit=1001")).status == 400
 
 
-def newest_row(device_id: str, second: int) -> dict[str, Any]:
-    at = NOON_NS + second * SECOND
-    return {"device_id": device_id, "user_id": 1, "measurement": "m", "ts_ns": at, "seen_ns": at, "values": {}}
+async def test_a_thousand_devices_are_one_question(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store is asked once for all of them, and never device by device."""
+    asked: list[tuple[int, int]] = []
+    plain = api.store.newest
 
+    async def counted(owner: int, limit: int) -> Sequence[Reading]:
+        asked.append((owner, limit))
+        return await plain(owner, limit)
 
-async def test_readings_of_an_owner_alone(api: Api) -> None:
-    """Below the routes too: the owner is part of every question."""
-    await write(api.store, [reading("d1", 1), reading("d1", 2, user_id=2)])
-    assert await newest(api.store, 2, ["d1"], 10) == [reading("d1", 2, user_id=2)]
-    assert await newest(api.store, 3, ["d1"], 10) == []
-    assert await newest(api.store, 1, [], 10) == []
+    monkeypatch.setattr(api.store, "newest", counted)
+    await write(api.store, [reading(f"d{number}", number) for number in range(1_000)])
+    rows = (await api.get("/api/user/1?limit=3")).json["sensor_data"]
+    assert [row["device_id"] for row in rows] == ["d999", "d998", "d997"]
+    assert asked == [(1, 3)]
 
 
 async def test_a_metric_called_measurement_hides_nothing(api: Api) -> None:
@@ -217,10 +215,10 @@ async def test_a_metric_called_measurement_hides_nothing(api: Api) -> None:
 async def test_the_store_is_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """503 that says so, rather than a user who seems to have no data; who they are can still be asked."""
 
-    async def away(_store: SqliteStore, _query: RawQuery) -> RawPage:
+    async def away(_store: SqliteStore, _owner: int, _limit: int) -> Sequence[Reading]:
         raise Unavailable("down")
 
-    monkeypatch.setattr(SqliteStore, "raw", away)
+    monkeypatch.setattr(SqliteStore, "newest", away)
     await api.add_devices("d1")
     for path in ("/api/user/1", "/api/sensor_data/1"):
         answer = await api.get(path)
@@ -255,4 +253,3 @@ async def test_users_by_tenant(api: Api) -> None:
         assert ([row["id"] for row in rows], total) == (expected, len(expected))
     assert await change_user(api.engine, 3, {}, {}) is None
     assert await get_user(api.engine, 3) is None
-    assert await devices_of(api.engine, 2) == []

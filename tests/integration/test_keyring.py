@@ -157,6 +157,22 @@ async def test_a_revoked_credential_is_out_at_once(place: Place) -> None:
     await new.ping()
 
 
+async def test_a_device_stays_closed_when_its_last_credential_is_revoked(place: Place) -> None:
+    """Nobody speaks for it, nor comes in under its name, until it has a new one."""
+    password = await place.password()
+    device = await place.device(password)
+    assert (await place.api.ask("DELETE", f"{PATH}/a")).status == 204
+    with pytest.raises(EOFError):
+        await device.receive()
+    assert await place.code("c1", "d1", password) == await place.code("c2", "d1") == 5
+    stranger = await Client.connected(place.broker.ports[0], "stranger")
+    stranger.send(publish(DATA, b"{}", 1))
+    with pytest.raises(EOFError):
+        await stranger.receive()
+    assert await place.topics() == []
+    assert await place.code("c3", "d1", await place.password("b")) == 0
+
+
 async def test_the_list_tells_when_each_was_used(place: Place) -> None:
     """As soon as the table is read again."""
     password = await place.password()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -142,3 +143,89 @@ async def test_two_processes_that_start_at_once(engine: AsyncEngine) -> None:
                 await process.wait()
     assert [process.returncode for process in started] == [0, 0]
     assert set(metadata.tables) < await tables(engine)
+
+
+async def filled_at_0005(engine: AsyncEngine) -> None:
+    """Two devices of two users, one with a credential, and a record of somebody who is gone."""
+    await upgrade(engine, "0005")
+    async with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO users (id, name, role, created_ns) VALUES (1, 'admin', 'admin', 1), (4, 'Ann', 'user', 2)",
+            "INSERT INTO devices (id, device_id, name, user_id, profile, claimed, disabled, created_ns) "  # noqa: ISC004
+            "VALUES (1, 'd1', 'D', 4, 'open', false, true, 3), (2, 'd2', 'E', 1, 'open', true, false, 3)",
+            "INSERT INTO device_credentials (id, device, name, password_hash, created_ns) VALUES (1, 1, 'a', 'h', 4)",
+            "INSERT INTO items (user_id, name, description, status, quantity, created_ns) VALUES (4, '', '', '', 1, 5)",
+            "INSERT INTO audit (ts_ns, user_id, event, subject, address, outcome) VALUES (6, 9, 'login', '', '', 'ok')",
+        ):
+            await connection.exec_driver_sql(statement)
+
+
+async def test_tables_that_are_made_anew_keep_their_rows_and_what_refers_to_them(engine: AsyncEngine) -> None:
+    """Up and down again: users and devices as they were, no credential gone with the table that it belonged to."""
+    await filled_at_0005(engine)
+
+    async def kept() -> list[Any]:
+        found: list[Any] = []
+        async with engine.connect() as connection:
+            for table in ("users", "devices", "device_credentials", "items"):
+                rows = (await connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY id")).mappings()  # noqa: S608
+                found += [{name: row[name] for name in row if name != "needs_credential"} for row in rows]
+        return found
+
+    before = await kept()
+    await upgrade(engine)
+    assert await kept() == before
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+        closed = await connection.exec_driver_sql("SELECT id, needs_credential FROM devices ORDER BY id")
+        assert [tuple(row) for row in closed] == [(1, 1), (2, 0)]
+    await downgrade(engine, "0005")
+    assert await kept() == before
+    await upgrade(engine)
+    assert await kept() == before
+
+
+async def test_the_id_of_somebody_who_is_gone_is_never_given_again(engine: AsyncEngine) -> None:
+    """Neither of a user nor of a device; records name who did something long after the account is deleted."""
+    await filled_at_0005(engine)
+    await upgrade(engine)
+    device = (
+        "INSERT INTO devices (device_id, name, user_id, profile, disabled, created_ns) VALUES (?, 'n', 1, 'open', 0, 1)"
+    )
+    async with engine.begin() as connection:
+        added = await connection.exec_driver_sql("INSERT INTO users (name, created_ns) VALUES ('b', 1) RETURNING id")
+        assert added.scalar_one() == 10  # the log tells of user 9
+        await connection.exec_driver_sql("DELETE FROM users WHERE id = 10")
+        added = await connection.exec_driver_sql("INSERT INTO users (name, created_ns) VALUES ('c', 1) RETURNING id")
+        assert added.scalar_one() == 11
+        await connection.exec_driver_sql("DELETE FROM devices WHERE id = 2")
+        made = await connection.exec_driver_sql(f"{device} RETURNING id", ("d3",))
+        assert made.scalar_one() == 3
+
+
+async def test_a_migration_leaves_foreign_keys_on(engine: AsyncEngine) -> None:
+    """They are off while tables are made anew, and no longer: what refers to nothing is refused afterwards."""
+    await filled_at_0005(engine)
+    await upgrade(engine)
+    async with engine.connect() as connection:
+        assert (await connection.exec_driver_sql("PRAGMA foreign_keys")).scalar_one() == 1
+        with pytest.raises(SQLAlchemyError, match="FOREIGN KEY"):
+            await connection.exec_driver_sql("DELETE FROM users WHERE id = 4")
+
+
+async def test_users_with_one_address_are_named_with_the_mend(engine: AsyncEngine) -> None:
+    """Capitals and blanks aside; nothing is changed until somebody has chosen, then all are spelled alike."""
+    await upgrade(engine, "0002")
+    people = "INSERT INTO users (id, name, email, created_ns) VALUES (1, 'a', 'Ann@X.org', 1), (2, 'b', NULL, 1)"
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql(f"{people}, (5, 'c', ' ann@x.org', 1), (6, 'd', 'D@x.org', 1)")
+    with pytest.raises(CommandError, match=r"users 1, 5: ann@x\.org.*UPDATE users SET email"):
+        await upgrade(engine)
+    async with engine.begin() as connection:
+        version = (await connection.exec_driver_sql("SELECT version_num FROM alembic_version")).scalar_one()
+        assert version == "0002"
+        await connection.exec_driver_sql("UPDATE users SET email = 'c@x.org' WHERE id = 5")
+    await upgrade(engine)
+    async with engine.connect() as connection:
+        found = (await connection.exec_driver_sql("SELECT email FROM users ORDER BY id")).scalars().all()
+    assert found == ["ann@x.org", None, "c@x.org", "d@x.org"]

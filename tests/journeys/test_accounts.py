@@ -13,7 +13,9 @@ import aiohttp
 import pytest
 
 from services.api.accounts.first import EMAIL
+from tests.peers.mqtt import Client, connect
 from tests.peers.system import System
+from tests.peers.waiting import eventually_async
 
 NEW = "a sentence of the operator"
 AUTH = "/api/v1/auth"
@@ -64,6 +66,11 @@ def test_the_first_login_and_what_lasts(guarded: System) -> None:
     assert json.loads(asyncio.run(first_message(f"{url}?ticket={ticket['ticket']}"))[0])["type"] == "welcome"
     assert asyncio.run(first_message(f"{url}?ticket={ticket['ticket']}"))[1] == 4401
 
+    assert asyncio.run(granted(guarded, "")) == 0x80
+    sent = {"name": "k", "scopes": ["live"]}
+    key = guarded.request("POST", "/api/v1/api-keys", sent, **bearer(token))[1]["key"]
+    asyncio.run(eventually_granted(guarded, key))
+
     from_elsewhere = {"X_Forwarded_For": "192.0.2.7"}
     assert guarded.request("GET", "/metrics", **from_elsewhere)[0] == 403
     asked = urlopened(guarded, "/metrics", {**from_elsewhere, **bearer(token)})
@@ -92,6 +99,23 @@ def test_the_first_login_and_what_lasts(guarded: System) -> None:
     hers = login(guarded, "ann@example.org", NEW)["access_token"]
     assert guarded.request("GET", "/api/devices", **bearer(hers)) == (200, [])
     assert urlopened_status(guarded, "/metrics", {**from_elsewhere, **bearer(hers)}) == 403
+
+
+async def granted(system: System, key: str) -> int | None:
+    """What the broker answers to a subscription; None: it doesn't let this key in."""
+    client = await Client.open(system.mqtt_port)
+    try:
+        client.send(connect("listener", username="key", password=key))
+        return None if (await client.receive()).body[1] else await client.subscribe("iot/devices/+/data")
+    finally:
+        await Client.cut_all()
+
+
+async def eventually_granted(system: System, key: str) -> None:
+    async def asked() -> bool:
+        return await granted(system, key) == 0
+
+    await eventually_async(asked)
 
 
 def urlopened(system: System, path: str, headers: dict[str, str]) -> bytes:

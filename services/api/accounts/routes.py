@@ -162,6 +162,7 @@ async def change_password(caller: Caller) -> Response:
     hashed = await here.passwords.hash(asked.new_password)
     new = queries.NewHash(hashed)
     await queries.set_password(given.engine, caller.user_id, new, here.now_ns(), spare=caller.session)
+    given.registry_changed(Change(kind="user", id=caller.user_id))
     await note("password_changed", caller.user_id, user["email"] or "")
     return Response(b"", status=204)
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from quart import Blueprint, Response
 from quart_schema import document_querystring, document_response, tag
@@ -18,12 +18,15 @@ from services.api.analytics.windows import TooMany, edges
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
 from services.api.errors import BadRequest
+from services.api.heavy import in_turn
 from services.api.inputs import query
 from services.api.resources import resources
 from shared.times import MIN_NS, iso_ns
 from shared.timeseries.store import RawQuery
 
 routes = Blueprint("analytics", __name__)
+
+MAX_CELLS: Final = 50_000
 
 
 class Period(NamedTuple):
@@ -40,6 +43,7 @@ Recordings = dict[str, Recording]
 
 @routes.get("/api/v1/web/analytics")
 @guarded()
+@in_turn
 @tag(["analytics"])
 @document_querystring(AnalyticsQuery)
 @document_response(Analytics)
@@ -51,8 +55,11 @@ async def analytics(caller: Caller) -> Response:
     given = resources()
     known = await known_devices(given.engine, wanted, caller.tenants)
     budget = Budget(given.settings.max_points_scanned)
+    if asked.metrics is not None:
+        _refuse_too_many(options, len(known) * len(asked.metrics))
     now = await _read(caller, known, period, asked.metrics, budget)
     then = None if other is None else await _read(caller, known, other, asked.metrics, budget)
+    _refuse_too_many(options, sum(len(report.chosen(each, asked.metrics)) for each in now.values()))
     told = await asyncio.to_thread(_tell, now, then, asked, options)
     if other is not None:
         told["comparison"].update(other.told)
@@ -87,6 +94,15 @@ async def _read(
         )
         for device_id in device_ids
     }
+
+
+def _refuse_too_many(options: report.Options, lines: int) -> None:
+    """`lines`: metrics of devices. What nobody could draw would take memory and time all the same."""
+    windows = 1 if options.bounds is None else len(options.bounds) - 1
+    if windows * lines > MAX_CELLS:
+        said = f"Every: {windows} windows of {lines} metrics of devices are more than {MAX_CELLS}"
+        mend = "take longer windows, or name fewer devices or metrics"
+        raise BadRequest(f"{said}: {mend}", "too_many_windows", field="every")
 
 
 def _devices(asked: AnalyticsQuery) -> list[str]:

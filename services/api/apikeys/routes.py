@@ -52,6 +52,7 @@ async def add_key(caller: Caller) -> Response:
         raise Conflict(f"A user may have {MOST} keys: revoke one first", "too_many_keys")
     key = new_key()
     row = await queries.add_key(engine, key_row(new, key, caller.user_id, door().now_ns()))
+    resources().registry_changed(Change(kind="key", id=row["id"]))
     await note("key_added", caller.user_id, f"key {row['id']} {row['hint']} {row['scopes']}")
     return reply({**_key(row), "key": key}, 201)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.devices.changes import hold
@@ -44,6 +44,7 @@ async def add_credential(engine: AsyncEngine, device_id: str, tenants: Tenants, 
         counted = select(func.count()).select_from(device_credentials).where(of_device == device.id)
         if (await connection.scalar(counted) or 0) > MAX_CREDENTIALS:
             raise Conflict(f"A device has {MAX_CREDENTIALS} credentials at most: revoke one", "too_many_credentials")
+        await connection.execute(update(devices).where(devices.c.id == device.id).values(needs_credential=True))
 
 
 async def delete_credential(engine: AsyncEngine, device_id: str, tenants: Tenants, name: str) -> None:

@@ -13,24 +13,28 @@ from services.api.analytics.knee import AXES
 from services.api.analytics.scan import PAGE, Budget, record
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
+from services.api.heavy import in_turn
 from services.api.inputs import query
 from services.api.mobile.queries import Wanted, page_of_devices
 from services.api.mobile.schemas import Summary, SummaryQuery
-from services.api.mobile.today import FIGURES, NOTHING, Day, added_up, measured, summary
+from services.api.mobile.today import FIGURES, Day, added_up, measured, parts, summary
 from services.api.resources import resources
 from services.api.zones import day_of
 from shared.presence import presence
 from shared.times import iso_ns
 from shared.timeseries.calendar import Run
-from shared.timeseries.store import RawQuery, WindowQuery
+from shared.timeseries.store import RawQuery, WindowQuery, WindowSeries
 
 routes = Blueprint("mobile", __name__)
 
 MINUTE_NS: Final = 60_000_000_000
+# metrics of devices in one question to the store: with the minutes of a day, 300,000 windows
+MAX_LINES: Final = 200
 
 
 @routes.get("/api/v1/mobile/summary")
 @guarded()
+@in_turn
 @tag(["analytics"])
 @document_querystring(SummaryQuery)
 @document_response(Summary)
@@ -51,7 +55,7 @@ async def _days(rows: Sequence[Any], tenants: Sequence[int] | None, start_ns: in
     newest = {row[0]: row[3] or {} for row in rows}
     knees = [device_id for device_id, values in newest.items() if values.keys() >= set(AXES)]
     others = [device_id for device_id in newest if device_id not in knees]
-    days = await _added_up(others, {name for each in others for name in newest[each]}, tenants, (start_ns, end_ns))
+    days = await _added_up({device_id: newest[device_id] for device_id in others}, tenants, (start_ns, end_ns))
     budget = Budget(resources().settings.max_points_scanned)
     for device_id in knees:
         question = RawQuery(device_id, tenants, start_ns, end_ns, PAGE)
@@ -60,23 +64,20 @@ async def _days(rows: Sequence[Any], tenants: Sequence[int] | None, start_ns: in
 
 
 async def _added_up(
-    device_ids: Sequence[str], metrics: Collection[str], tenants: Sequence[int] | None, day_ns: tuple[int, int]
+    metrics_of: Mapping[str, Collection[str]], tenants: Sequence[int] | None, day_ns: tuple[int, int]
 ) -> dict[str, Day]:
-    if not metrics:
-        return dict.fromkeys(device_ids, NOTHING)
     start_ns, end_ns = day_ns
     whole, minutes = Run(start_ns, end_ns - start_ns, 1), Run(start_ns, MINUTE_NS, (end_ns - start_ns) // MINUTE_NS)
-    ask = partial(WindowQuery, device_ids, tenants, sorted(metrics), start_ns=start_ns, end_ns=end_ns)
+    figures: dict[str, list[WindowSeries]] = {device_id: [] for device_id in metrics_of}
+    active: dict[str, list[WindowSeries]] = {device_id: [] for device_id in metrics_of}
     store = resources().store
-    figures = await store.windows(ask(aggregates=FIGURES, runs=[whole]))
-    active = await store.windows(ask(aggregates=["count"], runs=[minutes]))
-    return {
-        device_id: added_up(
-            [series for series in figures if series.device_id == device_id],
-            [series for series in active if series.device_id == device_id],
-        )
-        for device_id in device_ids
-    }
+    for device_ids, metrics in parts(metrics_of, MAX_LINES):
+        ask = partial(WindowQuery, device_ids, tenants, metrics, start_ns=start_ns, end_ns=end_ns)
+        for series in await store.windows(ask(aggregates=FIGURES, runs=[whole])):
+            figures[series.device_id].append(series)
+        for series in await store.windows(ask(aggregates=["count"], runs=[minutes])):
+            active[series.device_id].append(series)
+    return {device_id: added_up(figures[device_id], active[device_id]) for device_id in metrics_of}
 
 
 def _device(row: Sequence[Any], now_ns: int, offline_after_s: float) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A day of one device in a few numbers, short enough for a phone. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import floor, log10
 from typing import Any, Final, NamedTuple, cast
 
@@ -32,7 +32,6 @@ class Day(NamedTuple):
 
 
 FIGURES: Final[Sequence[Aggregate]] = ("last", "min", "mean", "max")  # as Spread has them
-NOTHING: Final = Day(0, {}, None)
 
 
 def short(value: Value) -> Value:
@@ -77,6 +76,25 @@ def _together(one: Spread, other: Spread) -> Spread:
     number = one.number + other.number
     mean = (one.mean * one.number + other.mean * other.number) / number
     return Spread(other.last, min(one.low, other.low), mean, max(one.high, other.high), number)
+
+
+def parts(metrics_of: Mapping[str, Collection[str]], most: int) -> Iterator[tuple[list[str], list[str]]]:
+    """(devices, metrics) of one question each: all are asked for, and never more than `most` of devices x metrics."""
+    devices: list[str] = []
+    names: set[str] = set()
+    for device_id, metrics in metrics_of.items():
+        listed = sorted(metrics)
+        if len(listed) > most:
+            yield from (([device_id], listed[first : first + most]) for first in range(0, len(listed), most))
+            continue
+        if devices and (len(devices) + 1) * len(names.union(listed)) > most:
+            yield devices, sorted(names)
+            devices, names = [], set()
+        if listed:
+            devices.append(device_id)
+            names.update(listed)
+    if devices:
+        yield devices, sorted(names)
 
 
 def summary(newest: Mapping[str, Value], day: Day) -> dict[str, Any]:

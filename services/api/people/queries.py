@@ -1,13 +1,13 @@
-"""Users with their profiles, and which devices have readings of theirs."""
+"""Users with their profiles."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, bindparam, func, literal, nulls_first, select, text, update
+from sqlalchemy import BigInteger, bindparam, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.database.tables import device_measurements, devices, latest, users
+from shared.database.tables import users
 from shared.database.upsert import insert_into
 
 Row = Mapping[str, Any]
@@ -73,18 +73,3 @@ async def _pass(connection: AsyncConnection, key: int) -> None:
     counter = func.pg_get_serial_sequence("users", "id")
     chosen = bindparam("chosen", key, BigInteger)
     await connection.execute(select(func.setval(counter, func.greatest(func.nextval(counter), chosen))))
-
-
-async def devices_of(engine: AsyncEngine, owner: int) -> Sequence[str]:
-    """Every device that has or may have readings of theirs, also a former one; those heard last come first."""
-    owned = select(devices.c.device_id).where(devices.c.user_id == owner)
-    measured = select(device_measurements.c.device_id).where(device_measurements.c.user_id == owner)
-    every = owned.union(measured).subquery()
-    heard = (latest.c.device_id == every.c.device_id) & (latest.c.user_id == literal(owner))
-    statement = (
-        select(every.c.device_id)
-        .join_from(every, latest, heard, isouter=True)
-        .order_by(nulls_first(latest.c.ts_ns.desc()), every.c.device_id)
-    )
-    async with engine.connect() as connection:
-        return (await connection.execute(statement)).scalars().all()

@@ -11,10 +11,10 @@ from services.api.audit.records import note
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
 from services.api.errors import BadRequest, Forbidden, NotFound
+from services.api.heavy import in_turn
 from services.api.inputs import body, query, row_id
 from services.api.people import queries
 from services.api.people.queries import EmailTaken
-from services.api.people.recent import newest
 from services.api.people.schemas import People, PeopleQuery, PersonChange, Saved, SensorDataQuery, UserData
 from services.api.resources import resources
 from shared.changes import Change
@@ -44,6 +44,7 @@ async def get_users(caller: Caller) -> Response:
 
 @routes.get("/api/user/<user_id>")
 @guarded()
+@in_turn
 @tag(["users"])
 @document_querystring(SensorDataQuery)
 @document_response(UserData)
@@ -54,6 +55,7 @@ async def get_user_with_readings(caller: Caller, user_id: str) -> Response:
 
 @routes.get("/api/sensor_data/<user_id>")
 @guarded()
+@in_turn
 @tag(["users"])
 @document_querystring(SensorDataQuery)
 @document_response(UserData)
@@ -118,7 +120,7 @@ async def _user_data(caller: Caller, user_id: str) -> Response:
     found = await queries.get_user(given.engine, key)
     if found is None:
         raise _missing()
-    readings = await newest(given.store, key, await queries.devices_of(given.engine, key), asked.limit)
+    readings = await given.store.newest(key, asked.limit)
     return reply({"user": _user(found), "sensor_data": [_row(reading) for reading in readings]})
 
 

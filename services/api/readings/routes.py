@@ -10,6 +10,7 @@ from quart_schema import document_querystring, document_request, document_respon
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
 from services.api.errors import BadRequest, NotFound
+from services.api.heavy import in_turn
 from services.api.inputs import body, query
 from services.api.readings import cursor, queries
 from services.api.readings.answers import Teller, answered, teller
@@ -59,6 +60,7 @@ async def latest_readings(caller: Caller) -> Response:
 
 @routes.post("/api/v1/readings/query")
 @guarded(scope="read")
+@in_turn
 @tag(["readings"])
 @document_request(ReadingsQuestion)
 @document_response(SeriesPage)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,16 +24,25 @@ async def downgrade(engine: AsyncEngine, revision: str) -> None:
 
 async def _run(engine: AsyncEngine, run: Any, revision: str) -> None:
     async with engine.connect() as connection:
-        await connection.run_sync(_migrate, run, revision)
-        await connection.commit()
+        try:
+            await connection.run_sync(_migrate, run, revision)
+            await connection.commit()
+        finally:
+            if engine.dialect.name == "sqlite":
+                await connection.rollback()
+                await connection.exec_driver_sql("PRAGMA foreign_keys=ON")
 
 
 def _migrate(connection: Connection, run: Any, revision: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     else:
+        # a table is changed by making it anew: the rows that refer to the old one must not go with it
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
     run(config, revision)
+    if connection.dialect.name == "sqlite" and (lost := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
+        raise CommandError(f"a row of {lost[0]} would refer to nothing in {lost[2]}")

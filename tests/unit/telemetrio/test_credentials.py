@@ -55,9 +55,18 @@ def test_a_device_speaks_and_hears_as_itself_alone(credentials: Credentials) -> 
 
 
 def test_what_is_revoked_holds_no_more(credentials: Credentials) -> None:
-    """Of the two the other one does; a device without any is everybody's again."""
+    """Of the two the other one does; a device that nobody knows (any more) is everybody's."""
     credentials.learn([("d1", 2, KEPT["two"])])
     assert not credentials.holds(Identity("d1", 1))
     assert not credentials.may_speak(Identity("d1", 1), "iot/devices/d1/data")
     assert credentials.holds(Identity("d1", 2))
     assert credentials.may_speak(None, "iot/devices/d2/data")
+
+
+def test_a_closed_device_without_credentials_is_nobodys(credentials: Credentials) -> None:
+    """No password is the right one, and who has none doesn't speak for it either."""
+    credentials.learn([("d1", 2, KEPT["two"])], closed=["d1", "d2"])
+    assert credentials.identify("d1", b"two") == Identity("d1", 2)
+    with pytest.raises(PermissionError):
+        credentials.identify("d2", b"one")
+    assert not credentials.may_speak(None, "iot/devices/d2/data")

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 
 revision = "0003"
 down_revision = "0002"
@@ -10,11 +11,15 @@ depends_on = None
 
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
+_MOST_NAMED = 10
+_MEND = "Give each another one, or none: UPDATE users SET email = … WHERE id = …; then start again"
+
 
 def upgrade() -> None:
     op.add_column("users", sa.Column("password_hash", sa.Text(), nullable=True))
     op.add_column("users", sa.Column("disabled", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("users", sa.Column("must_change", sa.Boolean(), server_default=sa.false(), nullable=False))
+    _spell_addresses_alike()
     op.create_index("ix_users_email", "users", ["email"], unique=True)
     op.create_table(
         "sessions",
@@ -58,6 +63,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_audit"),
     )
     op.create_index("ix_audit_user_id", "audit", ["user_id"])
+
+
+def _spell_addresses_alike() -> None:
+    """One logs in with an address from now on, and capitals make no difference: two users can't have the same."""
+    users = sa.table("users", sa.column("id", Id), sa.column("email", sa.String(255)))
+    connection = op.get_bind()
+    rows = connection.execute(sa.select(users).where(users.c.email.is_not(None)).order_by(users.c.id)).all()
+    of_address: dict[str, list[int]] = {}
+    for key, email in rows:
+        of_address.setdefault(email.strip().lower(), []).append(key)
+    doubles = [f"users {', '.join(map(str, keys))}: {email}" for email, keys in of_address.items() if len(keys) > 1]
+    if doubles:
+        told = f"several users have the same address, capitals aside ({'; '.join(doubles[:_MOST_NAMED])})"
+        raise CommandError(f"{told}: nothing was changed. {_MEND}")
+    for key, email in rows:
+        if email != email.strip().lower():
+            connection.execute(sa.update(users).where(users.c.id == key).values(email=email.strip().lower()))
 
 
 def downgrade() -> None:
