@@ -9,7 +9,7 @@ import pytest
 
 from services.api import auth
 from services.api.auth import Caller
-from services.api.deadletters.schemas import Letter, Letters
+from services.api.deadletters.schemas import Codes, Letter, Letters
 from services.api.errors import Away
 from services.api.resources import NoCommander
 from shared.commands import Command
@@ -90,10 +90,15 @@ async def test_a_letter_tells_what_came_and_why_it_stayed(api: Api) -> None:
         ("kind=shed", [3]),
         ("code=empty&device_id=d1", []),
         ("code=' OR 1=1", []),
+        ("q=D2", [3, 2]),
+        ("q=json", [1]),
+        ("q=devices/d1/", [3, 2, 1]),
+        ("q=d2&code=empty", [2]),
+        ("q=%25", []),
     ],
 )
 async def test_letters_can_be_chosen(api: Api, chosen: str, letters: list[int]) -> None:
-    """By reason, device and kind; several separated by commas."""
+    """By reason, device and kind, several separated by commas; or by a part of what describes them, in any case."""
     await api.fill(
         dead_letters,
         letter(1),
@@ -103,6 +108,22 @@ async def test_letters_can_be_chosen(api: Api, chosen: str, letters: list[int]) 
     page = (await api.get(f"{PATH}?{chosen}")).json
     assert [found["id"] for found in page["data"]] == letters
     assert page["total"] == len(letters)
+
+
+async def test_letters_are_counted_by_reason(api: Api) -> None:
+    """Each reason with its letters, their devices and the newest of them, the most frequent first."""
+    await api.fill(
+        dead_letters,
+        letter(1, code="empty"),
+        letter(2),
+        letter(3, device_id="d2"),
+        letter(4, device_id=None),
+    )
+    found = (await api.get(f"{PATH}/codes")).json
+    Codes.model_validate(found)
+    assert [(each["code"], each["letters"], each["devices"]) for each in found] == [("not_json", 3, 2), ("empty", 1, 1)]
+    assert found[0]["newest_at"] == "2026-01-01T12:00:04.000000000Z"
+    assert [each["letters"] for each in (await api.get(f"{PATH}/codes?device_id=d1")).json] == [1, 1]
 
 
 async def test_raw_bytes_come_as_a_download(api: Api) -> None:
@@ -147,6 +168,8 @@ async def test_a_tenant_sees_only_their_own_letters(api: Api, monkeypatch: pytes
     page = (await api.get(PATH)).json
     assert ([found["id"] for found in page["data"]], page["total"]) == ([3], 1)
     assert [(await api.get(f"{PATH}/{key}/raw")).status for key in (1, 2, 3)] == [404, 404, 200]
+    assert [each["letters"] for each in (await api.get(f"{PATH}/codes")).json] == [1]
+    assert [found["id"] for found in (await api.get(f"{PATH}?q=not_json")).json["data"]] == [3]
 
 
 def commanded(api: Api) -> list[tuple[str, str, str, tuple[int, ...]]]:
@@ -174,6 +197,7 @@ async def test_letters_are_commanded_by_their_ids(api: Api, action: str) -> None
         ({"device_id": ["d2"]}, (2, 3)),
         ({"kind": "shed"}, (3,)),
         ({"code": ["empty"], "device_id": ["d2"]}, (2,)),
+        ({"q": "D2", "kind": "message"}, (2,)),
     ],
 )
 async def test_letters_are_commanded_by_the_filter_of_the_list(

@@ -35,8 +35,8 @@ export function serverNow(): number {
   return Date.now() + clockOffsetMs;
 }
 
-export async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+export async function request<T>(path: string, init: RequestInit = {}, timeoutMs = TIMEOUT_MS): Promise<T> {
+  const timeout = AbortSignal.timeout(timeoutMs);
   const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout;
   let response: Response;
   let body: unknown;
@@ -49,7 +49,7 @@ export async function request<T>(path: string, init: RequestInit = {}): Promise<
   }
   learnClock(response);
   if (response.ok) return body as T;
-  if (response.status >= 500) throw new Unreachable(`The server answers ${response.status}.`);
+  if (response.status >= 500) throw new Unreachable(refusal(response.status, body).message);
   throw refusal(response.status, body);
 }
 
@@ -58,12 +58,26 @@ function authorization(): Record<string, string> {
   return token === null ? {} : { Authorization: `Bearer ${token}` };
 }
 
+export function send<T>(method: string, path: string, body?: unknown): Promise<T> {
+  if (body === undefined) return request<T>(path, { method });
+  return request<T>(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+}
+
 export function post<T>(path: string, body: unknown): Promise<T> {
-  return request<T>(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
+  return send("POST", path, body);
+}
+
+/** What is no JSON: bytes as they are, which a link could not ask for where a login is needed. */
+export async function download(path: string): Promise<Blob> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  let response: Response;
+  try {
+    response = await fetch(path, { signal, headers: authorization() });
+    if (response.ok) return await response.blob();
+  } catch (error) {
+    throw new Unreachable("The server does not answer.", { cause: error });
+  }
+  throw response.status >= 500 ? new Unreachable(`The server answers ${response.status}.`) : refusal(response.status, null);
 }
 
 function refusal(status: number, body: unknown): Refused {

@@ -14,6 +14,8 @@ export interface DeviceRecord {
   units?: Record<string, string>;
   /** False for a device that registered itself by publishing and was never named. */
   claimed?: boolean;
+  /** What a disabled device sends is refused. */
+  disabled?: boolean;
   temperature?: number | null;
   humidity?: number | null;
   pressure?: number | null;
@@ -63,7 +65,7 @@ export function readAbout(): Promise<About> {
 }
 
 export function listDevices(): Promise<DeviceRecord[]> {
-  return request("/api/devices");
+  return request("/api/v1/devices");
 }
 
 export function addDevice(device_id: string, name: string): Promise<unknown> {

@@ -1,11 +1,18 @@
 // Commands to try, as a terminal takes them.
 import type { Values } from "../live/messages";
 
-/** `mosquitto_pub` for the broker on `mqttPort` of the host that served this page. */
-export function publishLine(deviceId: string, values: Values, mqttPort: number, host: string = location.hostname): string {
+/** `mosquitto_pub` for the broker on `mqttPort` of the host that served this page; with a login, if it needs one. */
+export function publishLine(
+  deviceId: string,
+  values: Values,
+  mqttPort: number,
+  host: string = location.hostname,
+  password?: string,
+): string {
   const name = host === "localhost" || host === "" ? "127.0.0.1" : host.replace(/^\[(.*)\]$/, "$1");
   const body = JSON.stringify(values, null, 1).replaceAll(/\n\s*/g, " ").replace(/^\{ /, "{").replace(/ \}$/, "}");
-  return `mosquitto_pub -h ${name} -p ${mqttPort} -t iot/devices/${deviceId}/data -m '${body.replaceAll("'", String.raw`'\''`)}'`;
+  const login = password === undefined ? "" : ` -u ${deviceId} -P ${password}`;
+  return `mosquitto_pub -h ${name} -p ${mqttPort}${login} -t iot/devices/${deviceId}/data -m '${body.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** A small fleet for ten minutes, against this server. */

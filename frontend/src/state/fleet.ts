@@ -14,6 +14,8 @@ export interface DeviceView {
   name: string;
   online: boolean;
   claimed: boolean;
+  disabled: boolean;
+  profile: string;
   lastSeenMs: number | null;
   measurement: string;
   units: Record<string, string>;
@@ -32,12 +34,14 @@ export interface Device {
 }
 
 const JUST_NOW_MS = 10_000;
+/** What lists are filtered and counted by. */
+const LISTED = ["online", "name", "claimed", "disabled", "profile"] as const;
 
 const known = new Map<string, Device>();
 const dirty = new Set<Device>();
 let listChanged = false;
 
-/** All devices; a new list when one is added, named, or changes between online and offline. */
+/** All devices; a new list when one comes or goes, is changed, or changes between online and offline. */
 export const devices = shallowRef<Device[]>([]);
 
 export function findDevice(deviceId: string): Device | undefined {
@@ -53,6 +57,8 @@ const showChanges = oncePerFrame(() => {
 
 /** The list as the API knows it: names, units, status; and values for devices that have not spoken since. */
 export function takeRecords(records: readonly DeviceRecord[]): void {
+  const listed = new Set(records.map((record) => record.device_id));
+  for (const device of known.values()) if (!listed.has(device.device_id) && !spokeJustNow(device)) forget(device);
   for (const record of records) {
     const device = known.get(record.device_id) ?? create(record.device_id);
     const lastSeenMs = record.last_seen === null ? null : toMs(record.last_seen);
@@ -63,11 +69,27 @@ export function takeRecords(records: readonly DeviceRecord[]): void {
       lastSeenMs: listIsNewer ? lastSeenMs : device.next.lastSeenMs,
       measurement: record.measurement ?? device.next.measurement,
       claimed: record.claimed ?? true,
+      disabled: record.disabled ?? false,
+      profile: record.profile ?? "",
       units: record.units ?? {},
       values: { ...latestValues(record), ...(listIsNewer ? {} : device.next.values) },
     });
   }
   showChanges();
+}
+
+/** It was deleted. What it publishes afterwards makes it known again, as somebody new. */
+export function dropDevice(deviceId: string): void {
+  const device = known.get(deviceId);
+  if (device === undefined) return;
+  forget(device);
+  showChanges();
+}
+
+function forget(device: Device): void {
+  known.delete(device.device_id);
+  dirty.delete(device);
+  listChanged = true;
 }
 
 /** A list may have been on its way while the device spoke; of longer silence it knows more than this page. */
@@ -112,8 +134,7 @@ function takeReading(device: Device, reading: LiveReading, liveAt: number | null
 }
 
 function change(device: Device, changes: Partial<DeviceView>): void {
-  if (changes.online !== undefined && changes.online !== device.next.online) listChanged = true;
-  if (changes.name !== undefined && changes.name !== device.next.name) listChanged = true;
+  if (LISTED.some((key) => key in changes && changes[key] !== device.next[key])) listChanged = true;
   device.next = { ...device.next, ...changes };
   dirty.add(device);
 }
@@ -129,6 +150,8 @@ function create(deviceId: string): Device {
     name: deviceId,
     online: false,
     claimed: true,
+    disabled: false,
+    profile: "",
     lastSeenMs: null,
     measurement: "",
     units: {},

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, LargeBinary, false, func, select, true
+from sqlalchemy import ColumnElement, LargeBinary, false, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.database.tables import dead_letters
@@ -23,6 +23,7 @@ class Filter(NamedTuple):
     device_ids: Sequence[str] | None = None
     kind: str | None = None
     ids: Sequence[int] | None = None
+    q: str | None = None
 
 
 async def page_of_letters(
@@ -36,6 +37,25 @@ async def page_of_letters(
         total = (await connection.execute(counted)).scalar_one()
         rows = (await connection.execute(ordered.limit(limit).offset(offset))).mappings().all()
     return [dict(row) for row in rows], total
+
+
+async def codes_of_letters(engine: AsyncEngine, wanted: Filter) -> Sequence[Mapping[str, Any]]:
+    """Each reason with its number of letters, of devices, and the newest; the most frequent first."""
+    letters = dead_letters.c
+    count = func.count()
+    statement = (
+        select(
+            letters.code,
+            count.label("letters"),
+            func.count(letters.device_id.distinct()).label("devices"),
+            func.max(letters.received_ns).label("newest_ns"),
+        )
+        .where(_where(wanted))
+        .group_by(letters.code)
+        .order_by(count.desc(), letters.code)
+    )
+    async with engine.connect() as connection:
+        return [dict(row) for row in (await connection.execute(statement)).mappings()]
 
 
 async def one_letter(engine: AsyncEngine, key: int, tenants: Sequence[int] | None) -> Mapping[str, Any] | None:
@@ -68,4 +88,7 @@ def _where(wanted: Filter) -> ColumnElement[bool]:
     ):
         if values is not None:
             where = where & (column.in_(values) if values else false())
+    if wanted.q is not None:
+        columns = (dead_letters.c.device_id, dead_letters.c.topic, dead_letters.c.code, dead_letters.c.detail)
+        where = where & or_(*(column.icontains(wanted.q, autoescape=True) for column in columns))
     return where

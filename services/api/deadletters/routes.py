@@ -9,7 +9,16 @@ from quart_schema import document_querystring, document_request, document_respon
 
 from services.api.auth import Caller, guarded
 from services.api.deadletters import queries
-from services.api.deadletters.schemas import MAX_AT_ONCE, Chosen, Commanded, Letter, Letters, LettersQuery
+from services.api.deadletters.schemas import (
+    MAX_AT_ONCE,
+    Chosen,
+    Codes,
+    CodesQuery,
+    Commanded,
+    Letter,
+    Letters,
+    LettersQuery,
+)
 from services.api.encoding import reply
 from services.api.errors import NotFound
 from services.api.inputs import Query, body, query, row_id
@@ -32,9 +41,23 @@ async def list_letters(caller: Caller) -> Response:
     """What could not be stored and why, the newest first, a page at a time."""
     asked = query(LettersQuery)
     page, per_page, offset = asked.window()
-    wanted = queries.Filter(caller.tenants, asked.code, asked.device_id, asked.kind)
+    wanted = queries.Filter(caller.tenants, asked.code, asked.device_id, asked.kind, q=asked.q)
     letters, total = await queries.page_of_letters(resources().engine, wanted, limit=per_page, offset=offset)
     return reply({"data": [_letter(row) for row in letters], "total": total, "page": page, "per_page": per_page})
+
+
+@routes.get("/api/v1/dead-letters/codes")
+@guarded()
+@tag(["dead letters"])
+@document_querystring(CodesQuery)
+@document_response(Codes)
+async def codes_of_letters(caller: Caller) -> Response:
+    """Why things could not be stored, and how often."""
+    asked = query(CodesQuery)
+    wanted = queries.Filter(caller.tenants, device_ids=asked.device_id)
+    found = await queries.codes_of_letters(resources().engine, wanted)
+    shown = [{**row, "newest_at": iso_ns(row["newest_ns"])} for row in found]
+    return reply([{name: row[name] for name in ("code", "letters", "devices", "newest_at")} for row in shown])
 
 
 @routes.get("/api/v1/dead-letters/<digits:letter_id>")
@@ -87,7 +110,7 @@ async def discard_letters(caller: Caller) -> Response:
 
 async def _command(caller: Caller, action: Literal["redrive", "discard"]) -> Response:
     chosen = await body(Chosen)
-    wanted = queries.Filter(caller.tenants, chosen.code, chosen.device_id, chosen.kind, chosen.ids)
+    wanted = queries.Filter(caller.tenants, chosen.code, chosen.device_id, chosen.kind, chosen.ids, chosen.q)
     files = await queries.files_of_letters(resources().engine, wanted, MAX_AT_ONCE)
     if chosen.ids is not None and not files:
         raise NotFound("Dead letter not found", "dead_letter_not_found")

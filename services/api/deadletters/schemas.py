@@ -2,9 +2,9 @@
 
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from services.api.inputs import CommaList, Int64, Page, Text
+from services.api.inputs import CommaList, Int64, Page, Query, Text
 
 MAX_AT_ONCE: Final = 10_000
 
@@ -14,6 +14,7 @@ Kind = Literal["message", "part", "reading", "shed"]
 class LettersQuery(Page):
     """A page of dead letters, the newest first."""
 
+    q: Text | None = Field(None, max_length=255, description="Only with this in device id, topic, code or detail.")
     code: CommaList | None = Field(None, description="Only these reasons, comma-separated.")
     device_id: CommaList | None = Field(None, description="Only of these devices, comma-separated.")
     kind: Kind | None = Field(None, description="Only of this kind.")
@@ -48,6 +49,23 @@ class Letters(BaseModel):
     per_page: int
 
 
+class CodesQuery(Query):
+    """Which letters are counted."""
+
+    device_id: CommaList | None = Field(None, description="Only of these devices, comma-separated.")
+
+
+class Code(BaseModel):
+    code: str
+    letters: int
+    devices: int = Field(description="How many devices they are of.")
+    newest_at: str
+
+
+class Codes(RootModel[list[Code]]):
+    """The most frequent first."""
+
+
 class Chosen(BaseModel):
     """Which dead letters: by their ids, or all that a filter finds, up to 10,000 at once."""
 
@@ -57,12 +75,13 @@ class Chosen(BaseModel):
     code: list[Text] | None = Field(None, min_length=1, max_length=100, description="All with one of these reasons.")
     device_id: list[Text] | None = Field(None, min_length=1, max_length=100, description="All of these devices.")
     kind: Kind | None = Field(None, description="All of this kind.")
+    q: Text | None = Field(None, min_length=1, max_length=255, description="All that a search for this finds.")
 
     @model_validator(mode="after")
     def _either(self) -> Self:
-        by_filter = [self.code, self.device_id, self.kind] != [None, None, None]
+        by_filter = any(each is not None for each in (self.code, self.device_id, self.kind, self.q))
         if (self.ids is not None) == by_filter:
-            raise ValueError("give either ids, or at least one of code, device_id and kind")
+            raise ValueError("give either ids, or at least one of code, device_id, kind and q")
         return self
 
 
