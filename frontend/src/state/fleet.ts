@@ -70,6 +70,20 @@ export function takeRecords(records: readonly DeviceRecord[]): void {
   showChanges();
 }
 
+/** It was deleted. What it publishes afterwards makes it known again, as somebody new. */
+export function dropDevice(deviceId: string): void {
+  const device = known.get(deviceId);
+  if (device === undefined) return;
+  forget(device);
+  showChanges();
+}
+
+function forget(device: Device): void {
+  known.delete(device.device_id);
+  dirty.delete(device);
+  listChanged = true;
+}
+
 /** A list may have been on its way while the device spoke; of longer silence it knows more than this page. */
 function spokeJustNow(device: Device): boolean {
   return serverNow() - (device.next.lastSeenMs ?? -Infinity) < JUST_NOW_MS;
