@@ -1,120 +1,135 @@
-// History and live as one list, and as a curve: each reading once, gaps open, peaks kept.
+// What becomes of readings before they are drawn: order, identity, gaps, and memory that stays bounded.
 import { expect, test } from "vitest";
-import { minMax } from "../src/readings/downsample";
-import { pointsOf, toCurve, windowOf } from "../src/readings/curve";
-import { gapLimitMs, medianInterval, stretches } from "../src/readings/gaps";
-import { firstAtOrAfter, mergeRows, sortRows, toRow, trimRows } from "../src/readings/merge";
-import type { Row } from "../src/readings/merge";
+import type { LiveReading } from "../src/live/messages";
+import { gapsOf } from "../src/readings/gaps";
 import { RecentReadings, Spark } from "../src/readings/recent";
-import { toMs } from "../src/readings/timestamps";
+import { Stream } from "../src/readings/stream";
+import { toMs, toUs } from "../src/readings/timestamps";
+import { EMPTY, joined, nearest, shifted, summaryOf, trackOf, withTail } from "../src/readings/track";
+import type { Track } from "../src/readings/track";
 
 const START = Date.parse("2026-01-01T00:00:00Z");
 
-function row(ms: number, values: Row["values"] = { temperature: 1 }): Row {
-  const timestamp = `${new Date(START + ms).toISOString().slice(0, 23)}000000Z`;
-  return { timestamp, t: START + ms, values };
+function line(...points: [x: number, y: number][]): Track {
+  return trackOf(Float64Array.from(points, ([x]) => x), Float64Array.from(points, ([, y]) => y));
 }
 
-const times = (rows: readonly Row[]): number[] => rows.map(({ t }) => t - START);
+function points({ xs, ys }: Track): [number, number][] {
+  return Array.from(xs, (x, i) => [x, ys[i]!]);
+}
 
-test("nanosecond timestamps keep their order and their fraction", () => {
-  expect(toMs("2026-01-01T00:00:00.123000000Z")).toBe(START + 123);
-  expect(toMs("2026-01-01T00:00:00.000500000Z")).toBeCloseTo(START + 0.5, 3);
+function reading(timestamp: string, values: LiveReading["values"]): LiveReading {
+  return { device_id: "d", timestamp, measurement: "m", values };
+}
+
+function everyMs(step: number, number: number, from = 0): number[] {
+  return Array.from({ length: number }, (_, i) => from + i * step);
+}
+
+function breaks(xs: number[]): number[] {
+  return [...gapsOf(xs)].flatMap((gap, i) => (gap === 1 ? [i] : []));
+}
+
+test("timestamps with nine digits become milliseconds with their fraction, and whole microseconds", () => {
+  expect(toMs("2026-01-01T00:00:00.123456789Z")).toBeCloseTo(START + 123.456789, 3);
   expect(toMs("2026-01-01T00:00:00Z")).toBe(START);
   expect(toMs("yesterday")).toBeNaN();
+  expect(toUs("2026-01-01T00:00:00.123456999Z")).toBe(START * 1000 + 123_456);
+  expect(toUs("2026-01-01T00:00:00.1Z")).toBe(START * 1000 + 100_000);
+  expect(toUs("2026-01-01T00:00:00Z")).toBe(START * 1000);
 });
 
-test("a reading that came by history and by live is there once", () => {
-  const history = [row(0), row(1000), row(2000)];
-  const live = [row(1000), row(2000), row(3000)];
-  expect(times(mergeRows(history, live))).toEqual([0, 1000, 2000, 3000]);
-  expect(times(mergeRows(live, history))).toEqual([0, 1000, 2000, 3000]);
+test("a reading that came by history and by live is there once, whichever has more", () => {
+  const history = line([0, 1], [1000, 2], [2000, 3]);
+  const live = line([1000, 2], [2000, 3], [3000, 4]);
+  expect(points(joined(history, live))).toEqual([[0, 1], [1000, 2], [2000, 3], [3000, 4]]);
+  expect(points(joined(live, history))).toEqual([[0, 1], [1000, 2], [2000, 3], [3000, 4]]);
+  expect(joined(history, EMPTY)).toBe(history);
+  expect(joined(EMPTY, live)).toBe(live);
 });
 
-test("the same moment from two messages becomes one row with both their fields, the later wins", () => {
-  const merged = mergeRows([row(0, { temperature: 1, humidity: 5 })], [row(0, { temperature: 2, pressure: 3 })]);
-  expect(merged.map(({ values }) => values)).toEqual([{ temperature: 2, humidity: 5, pressure: 3 }]);
+test("what came live before history's end, and is not in it yet, takes its place in time", () => {
+  expect(points(joined(line([0, 1], [3000, 4]), line([1000, 2], [2000, 3])))).toEqual([[0, 1], [1000, 2], [2000, 3], [3000, 4]]);
 });
 
-test("two readings in one millisecond but not in one nanosecond are two", () => {
-  const reading = { device_id: "d", measurement: "m", values: {} };
-  const rows = ["000000002", "000000001"].map((ns) => toRow({ ...reading, timestamp: `2026-01-01T00:00:00.${ns}Z` }));
-  expect(sortRows(rows).map(({ timestamp }) => timestamp.slice(-4))).toEqual(["001Z", "002Z"]);
+test("history that was thinned out stays thin: only what is newer than its end is added", () => {
+  const thinned = { ...line([0, 1], [3000, 4]), whole: false };
+  const both = joined(thinned, line([1000, 2], [3000, 4], [4000, 5]));
+  expect(points(both)).toEqual([[0, 1], [3000, 4], [4000, 5]]);
+  expect(both.whole).toBe(false);
 });
 
-test("late data takes its place in time", () => {
-  expect(times(mergeRows([row(0), row(5000)], [row(2000)]))).toEqual([0, 2000, 5000]);
+test("live readings are kept in order of time, the later word on one moment counts, words are no numbers", () => {
+  const stream = new Stream();
+  stream.take([reading("2026-01-01T00:00:02.000000000Z", { a: 2, word: "x" }), reading("2026-01-01T00:00:01.000000000Z", { a: 1 })]);
+  stream.take([reading("2026-01-01T00:00:02.000000000Z", { a: 3, b: 1 })]);
+  expect(points(stream.track("a")!)).toEqual([[START + 1000, 1], [START + 2000, 3]]);
+  expect(stream.metrics).toEqual(["a", "b"]);
+  expect(stream.track("word")).toBeUndefined();
 });
 
-test("trimming drops what is older, and leaves a list alone that has nothing older", () => {
-  const rows = [row(0), row(1000), row(2000)];
-  expect(times(trimRows(rows, START + 1000))).toEqual([1000, 2000]);
-  expect(trimRows(rows, START)).toBe(rows);
-  expect(firstAtOrAfter(rows, START + 1)).toBe(1);
-  expect(firstAtOrAfter(rows, START + 9000)).toBe(3);
+test("a stream forgets what is older than it is told to keep, and grows beyond its first room", () => {
+  const stream = new Stream();
+  for (let i = 0; i < 1000; i += 1) stream.take([reading(new Date(START + i * 1000).toISOString(), { a: i })]);
+  expect(stream.track("a")!.xs.length).toBe(1000);
+  stream.dropBefore(START + 990_000);
+  expect(points(stream.track("a")!).map(([, y]) => y)).toEqual([990, 991, 992, 993, 994, 995, 996, 997, 998, 999]);
 });
 
-test("a gap is five usual intervals, but never less than ten seconds", () => {
-  const every = (ms: number): number[] => Array.from({ length: 50 }, (_, i) => i * ms);
-  expect(medianInterval(every(1000))).toBe(1000);
-  expect(gapLimitMs(every(1000))).toBe(10_000);
-  expect(gapLimitMs(every(60_000))).toBe(300_000);
-  expect(gapLimitMs([])).toBe(10_000);
-  expect(medianInterval(every(1000).concat(10 ** 9))).toBe(1000);
+test("a gap is five usual steps, but never less than ten seconds", () => {
+  expect(breaks([...everyMs(1000, 20), ...everyMs(1000, 20, 29_500)])).toEqual([20]);
+  expect(breaks([...everyMs(1000, 20), ...everyMs(1000, 20, 28_500)])).toEqual([]);
+  expect(breaks([...everyMs(60_000, 20), ...everyMs(60_000, 20, 19 * 60_000 + 300_000)])).toEqual([]);
+  expect(breaks([...everyMs(60_000, 20), ...everyMs(60_000, 20, 19 * 60_000 + 301_000)])).toEqual([20]);
+  expect(breaks([0, 3_600_000])).toEqual([]);
+  expect(breaks([])).toEqual([]);
 });
 
-test("silence divides a line into stretches", () => {
-  expect(stretches([0, 1, 2, 50, 51], 10)).toEqual([[0, 3], [3, 5]]);
-  expect(stretches([], 10)).toEqual([]);
+test("a device that changed its pace has no gap there, and slow readings beside quick ones are no gaps", () => {
+  expect(breaks([...everyMs(60_000, 100), ...everyMs(1000, 3000, 100 * 60_000)])).toEqual([]);
 });
 
-test("a curve is open where nothing was measured", () => {
-  const rows = [row(0), row(1000), row(2000), row(40_000), row(41_000)];
-  const span = { from: START, to: START + 60_000 };
-  const curve = toCurve(pointsOf(rows, "temperature", span), span, 600);
-  expect(curve.ys).toEqual([1, 1, 1, null, 1, 1]);
-  expect(curve.xs[3]).toBe((START + 21_000) / 1000);
-  expect(curve.count).toBe(5);
+test("a single reading amid silence is cut off on both sides", () => {
+  expect(breaks([...everyMs(1000, 20), 120_000, ...everyMs(1000, 20, 240_000)])).toEqual([20, 21]);
 });
 
-test("a metric that every second reading lacks is still one line", () => {
-  const rows = Array.from({ length: 10 }, (_, i) => row(i * 1000, i % 2 === 0 ? { a: i } : { b: true, c: "x" }));
-  const span = { from: START, to: START + 10_000 };
-  expect(toCurve(pointsOf(rows, "a", span), span, 600).ys).toEqual([0, 2, 4, 6, 8]);
-  expect(pointsOf(rows, "b", span).ys).toEqual([]);
+test("the pointer finds the nearest point, but nothing in a gap or beyond the ends", () => {
+  const track = line(...everyMs(1000, 20).map((x): [number, number] => [x, x]), ...everyMs(1000, 20, 100_000).map((x): [number, number] => [x, x]));
+  expect(nearest(track, 4_400)).toBe(4);
+  expect(nearest(track, 4_600)).toBe(5);
+  expect(nearest(track, 60_000)).toBe(-1);
+  expect(nearest(track, 300_000)).toBe(-1);
+  expect(nearest(EMPTY, 0)).toBe(-1);
 });
 
-test("the window is the whole range, or begins with a new device's first reading, but never shorter than a minute", () => {
-  expect(windowOf(900_000, 600_000, undefined)).toEqual({ from: 300_000, to: 900_000 });
-  expect(windowOf(900_000, 600_000, 100_000)).toEqual({ from: 300_000, to: 900_000 });
-  expect(windowOf(900_000, 600_000, 700_000)).toEqual({ from: 700_000, to: 900_000 });
-  expect(windowOf(900_000, 600_000, 890_000)).toEqual({ from: 840_000, to: 900_000 });
+test("only what lies in the span is summed up; windows count for as many readings as they hold", () => {
+  expect(summaryOf(line([0, 100], [1000, 2], [2000, 4], [3000, 100]), { from: 1000, to: 2000 })).toEqual({ min: 2, max: 4, mean: 3, count: 2 });
+  const windows: Track = { ...line([0, 10], [1000, 20]), low: Float64Array.of(5, 19), high: Float64Array.of(11, 30), counts: Float64Array.of(3, 1) };
+  expect(summaryOf(windows, { from: 0, to: 5000 })).toEqual({ min: 5, max: 30, mean: 12.5, count: 4 });
+  const holes = { ...line([0, 1], [1000, Number.NaN]), counts: Float64Array.of(1, 1) };
+  expect(summaryOf(holes, { from: 0, to: 5000 })).toMatchObject({ mean: 1, count: 1 });
 });
 
-test("only what lies in the window is drawn and counted", () => {
-  const rows = [row(0, { a: 100 }), row(1000, { a: 2 }), row(2000, { a: 4 }), row(3000, { a: 100 })];
-  const span = { from: START + 1000, to: START + 2000 };
-  expect(toCurve(pointsOf(rows, "a", span), span, 600)).toMatchObject({ min: 2, max: 4, mean: 3, count: 2 });
+test("the newest windows replace what they were before, and the older ones stay", () => {
+  const windows = (...rows: [number, number, number][]): Track => ({
+    ...line(...rows.map(([x, y]): [number, number] => [x, y])),
+    low: Float64Array.from(rows, ([, y]) => y - 1),
+    high: Float64Array.from(rows, ([, y]) => y + 1),
+    counts: Float64Array.from(rows, ([, , n]) => n),
+    windowMs: 1000,
+  });
+  const after = withTail(windows([500, 1, 9], [1500, 2, 9], [2200, 3, 4]), windows([1500, 2, 9], [2500, 5, 9], [3100, 6, 2]));
+  expect(points(after)).toEqual([[500, 1], [1500, 2], [2500, 5], [3100, 6]]);
+  expect([...after.low!]).toEqual([0, 1, 4, 5]);
+  expect([...after.counts!]).toEqual([9, 9, 9, 2]);
+  expect(withTail(after, EMPTY)).toBe(after);
 });
 
-test("thinning keeps every peak, the order of time, and both ends", () => {
-  const n = 10_000;
-  const points = { xs: Array.from({ length: n }, (_, i) => i), ys: Array.from({ length: n }, (_, i) => Math.sin(i)) };
-  points.ys[4321] = 99;
-  points.ys[8765] = -99;
-  const thin = minMax(points, 0, n, 100);
-  expect(thin.xs.length).toBeLessThanOrEqual(400);
-  expect(thin.ys).toContain(99);
-  expect(thin.ys).toContain(-99);
-  expect([...thin.xs].sort((a, b) => a - b)).toEqual(thin.xs);
-  expect([thin.xs[0], thin.xs.at(-1)]).toEqual([0, n - 1]);
-});
-
-test("a moving window thins the same data to the same points", () => {
-  const points = { xs: Array.from({ length: 500 }, (_, i) => i), ys: Array.from({ length: 500 }, (_, i) => (i * 37) % 101) };
-  const whole = minMax(points, 0, 500, 50);
-  const later = minMax(points, 100, 500, 50);
-  expect(later.xs).toEqual(whole.xs.filter((x) => x >= 100));
+test("a line is moved in time without changing it", () => {
+  const track = line([0, 1], [1000, 2]);
+  expect(points(shifted(track, 500))).toEqual([[500, 1], [1500, 2]]);
+  expect(shifted(track, 0)).toBe(track);
+  expect(points(track)).toEqual([[0, 1], [1000, 2]]);
 });
 
 test("a device that talks without end keeps a bounded memory of it", () => {

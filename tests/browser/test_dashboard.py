@@ -52,7 +52,7 @@ def test_the_chart_joins_history_and_live(shared_system: System, page: Page) -> 
     for step in range(3):
         publish(shared_system, "probe", temperature=30 + step)
     expect(chart).to_have_attribute("data-points", "8")
-    with page.expect_response(lambda answer: "/readings?start=-3600s" in answer.url):
+    with page.expect_response(lambda answer: "/readings/query" in answer.url):
         page.get_by_text("1 h", exact=True).click()
     expect(page.get_by_text("Loading history")).to_have_count(0)
     expect(chart).to_have_attribute("data-points", "8")
@@ -69,7 +69,7 @@ def test_readings_on_their_way_to_the_store_join_the_chart(system: System, page:
     store.execute("BEGIN IMMEDIATE")
     for step in range(3):
         publish(system, "slow", temperature=21 + step)
-    with page.expect_response(lambda answer: "/slow/readings" in answer.url):
+    with page.expect_response(lambda answer: "/readings/query" in answer.url):
         open_live(page, f"{system.http}/#/devices/slow")
     store.execute("ROLLBACK")
     store.close()

@@ -96,3 +96,16 @@ function learnClock(response: Response): void {
   const offset = theirs + 500 - Date.now();
   clockOffsetMs = Math.abs(offset) < 2_000 ? 0 : offset;
 }
+
+/** A file of any size; how long it takes is for the reader to judge, who may abort it. */
+export async function download(path: string, signal: AbortSignal): Promise<Blob> {
+  let response: Response;
+  try {
+    response = await fetch(path, { signal, headers: authorization() });
+    if (response.ok) return await response.blob();
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new Unreachable("The download broke off: nothing was saved. Try again.", { cause: error });
+  }
+  throw refusal(response.status, await response.json().catch(() => null));
+}

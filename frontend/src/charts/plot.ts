@@ -1,10 +1,15 @@
-// uPlot, set up once for all charts of the page: quiet axes, a filled line, gaps left open, one shared cursor.
+// uPlot, set up once for all charts: quiet axes in the reader's time zone, one shared cursor. What is drawn is painter.ts's.
 import uPlot from "uplot";
 import { formatNumber } from "../figures/numbers";
-import type { Curve, Span } from "../readings/curve";
+import type { Span } from "../readings/span";
+import { paint } from "./painter";
+import type { Stroke } from "./painter";
+import { timeLabel } from "./labels";
 
-export const AXIS_HEIGHT = 26;
-const LEFT = 56;
+export const AXIS_HEIGHT = 28;
+/** All panels have the same edges, so that one moment is one vertical line through all of them. */
+export const LEFT = 56;
+export const RIGHT = 12;
 const LABEL_HALF = 14;
 const LEAST_RANGE: Record<string, number> = { temperature: 1, humidity: 2, pressure: 1 };
 
@@ -15,15 +20,16 @@ export interface PlotColours {
 }
 
 export interface PlotWishes {
-  metric: string;
   width: number;
   height: number;
   timeAxis: boolean;
+  timeZone: string;
   colours: PlotColours;
-  /** Called with the time under the cursor in seconds, null when it leaves. */
-  onCursor(index: number | null): void;
-  /** What the time axis spans at this moment. */
+  /** Called with the time under the pointer, null when it leaves. */
+  onCursor(time: number | null): void;
   span(): Span;
+  yRange(): [number, number];
+  strokes(): readonly Stroke[];
 }
 
 /** The range of the y axis: the data with air around it, and never so narrow that noise looks like news. */
@@ -35,66 +41,61 @@ export function yRange(metric: string, low: number, high: number): [number, numb
 }
 
 export function makePlot(wishes: PlotWishes, into: HTMLElement): uPlot {
-  const { colours, metric } = wishes;
-  const tick = { font: "12px system-ui, sans-serif", stroke: colours.text };
+  const { colours } = wishes;
   const options: uPlot.Options = {
+    ms: 1,
     width: wishes.width,
     height: wishes.height,
-    padding: [8, 10, wishes.timeAxis ? 0 : 8, 0],
+    padding: [8, RIGHT, wishes.timeAxis ? 0 : 8, 0],
     legend: { show: false },
+    tzDate: (ms) => uPlot.tzDate(new Date(ms), wishes.timeZone),
     cursor: {
       y: false,
       drag: { x: false, y: false, setScale: false },
       sync: { key: "device", scales: ["x", null], setSeries: false },
-      points: { size: 9, width: 2, fill: () => colours.line },
+      hover: { prox: 24 },
+      points: { size: 9, width: 2, fill: () => colours.line, stroke: () => colours.line },
     },
     scales: {
-      x: { time: true, range: () => [wishes.span().from / 1000, wishes.span().to / 1000] },
-      y: { range: (_plot, low, high) => yRange(metric, low, high) },
+      x: { time: true, range: () => [wishes.span().from, wishes.span().to] },
+      y: { range: () => wishes.yRange() },
     },
-    axes: [
-      {
-        ...tick,
-        show: wishes.timeAxis,
-        size: AXIS_HEIGHT,
-        gap: 6,
-        space: 84,
-        grid: { show: false },
-        ticks: { show: false },
-        values: timeLabels,
-      },
-      {
-        ...tick,
-        size: LEFT,
-        gap: 8,
-        space: 26,
-        grid: { stroke: colours.grid, width: 1 },
-        ticks: { show: false },
-        values: (_plot, splits) => splits.map((split) => formatNumber(split, decimals(splits))),
-      },
-    ],
-    series: [
-      {},
-      {
-        stroke: colours.line,
-        width: 1.75,
-        spanGaps: false,
-        points: { show: lonely, size: 5, fill: colours.line, width: 0 },
-        fill: (plot) => fade(plot, colours.line),
-      },
-    ],
-    hooks: { setCursor: [(plot) => wishes.onCursor(plot.cursor.left != null && plot.cursor.left >= 0 ? (plot.cursor.idx ?? null) : null)] },
+    axes: axes(wishes),
+    series: [{}, { stroke: colours.line, paths: () => null, points: { show: false } }],
+    hooks: {
+      draw: [(plot) => paint(plot, wishes.strokes())],
+      setCursor: [(plot) => wishes.onCursor(timeUnder(plot))],
+    },
   };
   return new uPlot(options, [[], []], into);
 }
 
-export function plotData(curve: Curve): uPlot.AlignedData {
-  return [curve.xs, curve.ys];
+function axes({ colours, timeAxis, timeZone }: PlotWishes): uPlot.Axis[] {
+  const tick = { font: "12px system-ui, sans-serif", stroke: colours.text };
+  const quiet = { ...tick, ticks: { show: false } };
+  return [
+    {
+      ...quiet,
+      show: timeAxis,
+      size: AXIS_HEIGHT,
+      gap: 7,
+      space: 74,
+      grid: { show: false },
+      values: (plot, splits, _axis, _space, step) => timeLabels(plot, splits, step, timeZone),
+    },
+    {
+      ...quiet,
+      size: LEFT,
+      gap: 8,
+      space: 26,
+      grid: { stroke: colours.grid, width: 1 },
+      values: (_plot, splits) => splits.map((split) => formatNumber(split, decimals(splits))),
+    },
+  ];
 }
 
-/** Points are drawn where there are few: a single reading makes no line. */
-function lonely(plot: uPlot): boolean {
-  return plot.data[0].length <= 40;
+function timeUnder({ cursor: { left }, posToVal }: uPlot): number | null {
+  return left != null && left >= 0 ? posToVal(left, "x") : null;
 }
 
 /** As many as tell two labels apart: 0.025 apart needs three. */
@@ -106,21 +107,8 @@ function decimals(splits: readonly number[]): number {
   return digits;
 }
 
-const withSeconds = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const withMinutes = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-
-/** A label that the edge would cut in half is left out. */
-function timeLabels(plot: uPlot, splits: number[]): (string | null)[] {
-  const format = splits.some((split) => split % 60 !== 0) ? withSeconds : withMinutes;
+/** A label that an edge would cut in half is left out. */
+function timeLabels(plot: uPlot, splits: number[], stepMs: number, zone: string): (string | null)[] {
   const edge = plot.bbox.width / uPlot.pxRatio - LABEL_HALF;
-  return splits.map((split) => (plot.valToPos(split, "x") > edge ? null : format.format(split * 1000)));
-}
-
-function fade(plot: uPlot, colour: string): CanvasGradient | string {
-  const { top, height } = plot.bbox;
-  if (!Number.isFinite(top) || !(height > 0)) return "transparent";
-  const gradient = plot.ctx.createLinearGradient(0, top, 0, top + height);
-  gradient.addColorStop(0, `${colour}33`);
-  gradient.addColorStop(1, `${colour}00`);
-  return gradient;
+  return splits.map((split) => (plot.valToPos(split, "x") > edge ? null : timeLabel(split, stepMs, zone)));
 }
