@@ -61,7 +61,7 @@ def route_types() -> str:
     named = (declaration(name, schema, _style(name in asked)) for name, schema in sorted(components.items()))
     routes = "\n".join(line for name, one in sorted(operations.items()) for line in _route(name, one, components))
     table = f"/** By method and path. */\nexport interface Routes {{\n{routes}\n}}"
-    return _file("the OpenAPI description", ['import type { Upload } from "../upload";', *named, table])
+    return _file("the OpenAPI description", ['import type { Upload } from "../upload.js";', *named, table])
 
 
 def _style(asked: bool) -> Style:  # noqa: FBT001 - said by its name

@@ -1,6 +1,6 @@
 // Made by scripts/client from the OpenAPI description. Don't edit: change the source, and run it again.
 
-import type { Upload } from "../upload";
+import type { Upload } from "../upload.js";
 
 export interface AuditEvent {
   id: number;
