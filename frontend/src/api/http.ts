@@ -21,6 +21,13 @@ export class Refused extends Error {
 export class Unreachable extends Error {}
 
 const TIMEOUT_MS = 10_000;
+let accessToken: () => string | null = () => null;
+
+/** Where every request finds its access token; null while there is no need of one. */
+export function authorizeBy(token: () => string | null): void {
+  accessToken = token;
+}
+
 let clockOffsetMs = 0;
 
 /** The server's idea of now: ages must not depend on how this machine's clock is set. */
@@ -34,8 +41,8 @@ export async function request<T>(path: string, init: RequestInit = {}): Promise<
   let response: Response;
   let body: unknown;
   try {
-    response = await fetch(path, { ...init, signal, headers: { Accept: "application/json", ...init.headers } });
-    body = await response.json();
+    response = await fetch(path, { ...init, signal, headers: { Accept: "application/json", ...authorization(), ...init.headers } });
+    body = response.status === 204 ? null : await response.json();
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new Unreachable("The server does not answer.", { cause: error });
@@ -44,6 +51,11 @@ export async function request<T>(path: string, init: RequestInit = {}): Promise<
   if (response.ok) return body as T;
   if (response.status >= 500) throw new Unreachable(`The server answers ${response.status}.`);
   throw refusal(response.status, body);
+}
+
+function authorization(): Record<string, string> {
+  const token = accessToken();
+  return token === null ? {} : { Authorization: `Bearer ${token}` };
 }
 
 export function post<T>(path: string, body: unknown): Promise<T> {
