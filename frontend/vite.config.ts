@@ -45,5 +45,5 @@ export default defineConfig({
       "/ws": { ...proxied, ws: true, rewriteWsOrigin: true },
     },
   },
-  test: { include: ["test/**/*.test.ts"], environment: "node" },
+  test: { include: ["test/**/*.test.ts", "client/test/**/*.test.ts"], environment: "node" },
 });

@@ -4,11 +4,20 @@ import click
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["ws", "asyncapi"]))
-def schema(*, kind: str) -> None:
-    """Print the JSON Schema of every live message (ws), or the AsyncAPI description (asyncapi)."""
+@click.argument("kind", type=click.Choice(["ws", "asyncapi", "openapi"]))
+@click.option("--typescript", is_flag=True, help="As TypeScript types: of ws and openapi.")
+def schema(*, kind: str, typescript: bool) -> None:
+    """Print the JSON Schema of every live message (ws), or the AsyncAPI or OpenAPI description."""
     import json  # noqa: PLC0415
 
+    from telemetrio import contract  # noqa: PLC0415
     from telemetrio.schema import asyncapi, json_schema  # noqa: PLC0415
 
-    click.echo(json.dumps(json_schema() if kind == "ws" else asyncapi(), indent=2, ensure_ascii=False))
+    if typescript:
+        types = {"ws": contract.message_types, "openapi": contract.route_types}
+        if kind not in types:
+            raise click.BadParameter("there are types of ws and openapi only", param_hint="--typescript")
+        click.echo(types[kind](), nl=False)
+        return
+    documents = {"ws": json_schema, "asyncapi": asyncapi, "openapi": contract.openapi}
+    click.echo(json.dumps(documents[kind](), indent=2, ensure_ascii=False))
