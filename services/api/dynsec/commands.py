@@ -27,10 +27,11 @@ class Account(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What the plug-in has of ours, as it lists it: clients by username, roles by name."""
+    """What the plug-in has of ours, as it lists it: clients by username, roles by name; `held`: roles of anybody."""
 
     clients: Mapping[str, Command]
     roles: Mapping[str, Command]
+    held: frozenset[str] = frozenset()
 
 
 class Mending(NamedTuple):
@@ -50,19 +51,23 @@ def admit(account: Account, password: str, prefix: str) -> list[Command]:
     ]
 
 
-def ours(clients: Iterable[Command], roles: Iterable[Command]) -> Found:
+def ours(clients: Sequence[Command], roles: Iterable[Command]) -> Found:
     """Leave out what belongs to others."""
     return Found(
         {client["username"]: client for client in clients if _MARK in client["username"]},
         {role["rolename"]: role for role in roles if role["rolename"].startswith(_ROLE)},
+        frozenset(name for client in clients for name in _roles(client)),
     )
 
 
 def mend(wanted: Sequence[Account], found: Found, prefix: str) -> Mending:
-    """First what ends somebody's access, then the rest."""
+    """First what ends somebody's access, then the rest. A role goes a look later than the last who had it.
+
+    (Mosquitto 2.0.11 crashes when it lists a client whose role was deleted.)
+    """
     names = {account.username for account in wanted}
     devices = {account.device_id for account in wanted}
-    held = {_role(device_id) for device_id in devices}
+    held = {_role(device_id) for device_id in devices} | found.held
     commands = [_of("deleteClient", name) for name in found.clients if name not in names]
     commands += [{"command": "deleteRole", "rolename": name} for name in found.roles if name not in held]
     for device_id in sorted(devices):
@@ -89,7 +94,7 @@ def _mend_client(account: Account, client: Command) -> list[Command]:
     if client.get("clientid") != account.device_id:
         commands.append({**_of("setClientId", account.username), "clientid": account.device_id})
     role = _role(account.device_id)
-    if role not in {each["rolename"] for each in client.get("roles", ())}:
+    if role not in _roles(client):
         commands.append({**_of("addClientRole", account.username), "rolename": role})
     return commands
 
@@ -98,6 +103,10 @@ def _make_role(device_id: str, prefix: str) -> Command:
     topics = f"{prefix}/{device_id}/#"
     acls = [{"acltype": right, "topic": topics, "priority": 0, "allow": True} for right in _RIGHTS]
     return {"command": "createRole", "rolename": _role(device_id), "acls": acls}
+
+
+def _roles(client: Command) -> set[str]:
+    return {each["rolename"] for each in client.get("roles", ())}
 
 
 def _right(acl: Command) -> tuple[Any, ...]:

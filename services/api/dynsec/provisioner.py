@@ -99,7 +99,10 @@ class Provisioner:
                 pass  # another replica, an operator, or the broker itself may have changed something
 
     async def _look(self, line: Line) -> bool:
-        """Bring the broker to what the database says; while that is away, what the broker has holds."""
+        """Bring the broker to what the database says; while that is away, what the broker has holds.
+
+        Whether that is how things are now: else it is worth another look.
+        """
         async with self._turn:
             # first the broker: what is made between the two looks is in the database before it is at the broker
             found = await line.found()
@@ -112,7 +115,7 @@ class Provisioner:
             refused = [await self._tell(line, command) for command in mending.commands]
         if mending.commands:
             log.info("device_accounts_mended", commands=len(mending.commands))
-        return self._judge(set(mending.missing), [each for each in refused if each])
+        return self._judge(set(mending.missing), [each for each in refused if each]) and not mending.commands
 
     async def _tell(self, line: Line, command: Command) -> str:
         """Why it was refused: the others are told all the same."""

@@ -15,7 +15,7 @@ def held(*accounts: Account) -> Found:
         role, _, client = admit(account, "secret", PREFIX)
         roles[role["rolename"]] = {name: role[name] for name in ("rolename", "acls")}
         clients[account.username] = {name: client[name] for name in ("username", "clientid", "roles")}
-    return Found(clients, roles)
+    return ours(list(clients.values()), roles.values())
 
 
 def told(wanted: list[Account], found: Found) -> list[tuple[str, str]]:
@@ -39,13 +39,13 @@ def test_what_is_right_is_left_alone() -> None:
 
 
 def test_who_is_not_in_the_database_goes_first() -> None:
-    """Revoked and deleted ones: clients, then the roles of devices that have no credential left."""
+    """Revoked and deleted ones; their role only once nobody has it, because Mosquitto would crash."""
     found = held(Account("d1", "a"), Account("d1", "b"), Account("d2", "a"))
-    assert told([Account("d1", "b")], found) == [
-        ("deleteClient", "d1~a"),
-        ("deleteClient", "d2~a"),
-        ("deleteRole", "device/d2"),
-    ]
+    wanted = [Account("d1", "b")]
+    assert told(wanted, found) == [("deleteClient", "d1~a"), ("deleteClient", "d2~a")]
+    of_somebody = {"username": "somebody", "roles": [{"rolename": "device/d2"}]}
+    assert told(wanted, ours([found.clients["d1~b"], of_somebody], found.roles.values())) == []
+    assert told(wanted, ours([found.clients["d1~b"]], found.roles.values())) == [("deleteRole", "device/d2")]
 
 
 def test_a_device_is_disabled_and_enabled() -> None:
