@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from services.api.settings import ApiSettings, BucketSettings
+from services.api.settings import AdmissionSettings, ApiSettings, BucketSettings
 from services.api.settings import ProcessSettings as ApiProcessSettings
 from services.ingest.settings import IngestSettings
 from services.realtime.settings import ProcessSettings as RealtimeProcessSettings
@@ -38,6 +38,7 @@ ALL: Final[tuple[type[BaseSettings], ...]] = (
     IngestSettings,
     ApiSettings,
     ApiProcessSettings,
+    AdmissionSettings,
     RealtimeSettings,
     RealtimeProcessSettings,
     BrokerSettings,

@@ -17,10 +17,11 @@ from services.api.accounts.first import first_password, told
 from services.api.app import create_app
 from services.api.buckets import open_buckets
 from services.api.database import Database
+from services.api.dynsec.provisioner import Provisioner
 from services.api.messenger import Messenger
 from services.api.metrics import Requests, measured, watch_pool
-from services.api.resources import Resources
-from services.api.settings import ApiSettings, BucketSettings, ProcessSettings
+from services.api.resources import AskedLater, Resources
+from services.api.settings import AdmissionSettings, ApiSettings, BucketSettings, ProcessSettings
 from services.api.streaming import Streams
 from services.api.watch import watch_store
 from shared.broker import BrokerSettings
@@ -50,6 +51,7 @@ class AllSettings(NamedTuple):
     broker: BrokerSettings
     store: StoreSettings
     buckets: BucketSettings
+    admission: AdmissionSettings
 
 
 def read_all(**flags: Any) -> AllSettings:
@@ -63,6 +65,7 @@ def read_all(**flags: Any) -> AllSettings:
         read_settings(BrokerSettings, **same),
         read_settings(StoreSettings, **same),
         read_settings(BucketSettings, **same),
+        read_settings(AdmissionSettings, **same),
     )
 
 
@@ -109,9 +112,12 @@ async def _open(stack: AsyncExitStack, settings: AllSettings, web_dir: Path) -> 
     database, messenger = Database(own.database, engine, health, welcome), Messenger(settings.broker, health)
     buckets = open_buckets(stack, settings.store, settings.buckets, engine, health)
 
+    admission = _admission(settings, engine, health)
+
     def changed(change: Change = ANY, /) -> None:
         messenger.changed(change)
         buckets.look()
+        admission.look()
 
     given = Resources(
         settings.api,
@@ -122,6 +128,7 @@ async def _open(stack: AsyncExitStack, settings: AllSettings, web_dir: Path) -> 
         web_dir,
         registry_changed=changed,
         commander=messenger,
+        admission=admission,
         secret=settings.api.secret or kept_secret(own.data_dir / "secret.key"),
         tables_ready=database.ready,
     )
@@ -136,11 +143,19 @@ async def _open(stack: AsyncExitStack, settings: AllSettings, web_dir: Path) -> 
         Part("messenger", messenger.run),
         Part("store", partial(watch_store, store, health)),
         Part("buckets", buckets.run),
+        Part("admission", admission.run),
     ]
     gate = Gate(draining, allowed_hosts=settings.api.allowed_hosts, cors_origins=settings.api.cors_origins)
     return System(
         gate, draining, given.streams, HealthPages(health, MetricsPage(Metrics(registry, _nothing_to_read))), parts
     )
+
+
+def _admission(settings: AllSettings, engine: AsyncEngine, health: Health) -> Provisioner | AskedLater:
+    """How the broker comes to know the devices' credentials."""
+    if settings.admission.broker_auth != "dynsec":
+        return AskedLater()
+    return Provisioner(settings.broker, engine, health, settings.admission.device_prefix)
 
 
 async def _nothing_to_read() -> None:

@@ -65,7 +65,7 @@ class Messenger:
                     group.create_task(_until_lost(line))
                     group.create_task(self._tell(line))
             except* (MqttError, OSError) as errors:
-                self._health.report("broker", "down", f"{self._broker.address}: {_first(errors)}", needed=False)
+                self._health.report("broker", "down", f"{self._broker.address}: {first(errors)}", needed=False)
             finally:
                 self._line = None
             await asyncio.sleep(backoff.next_s())
@@ -117,6 +117,6 @@ async def _until_lost(line: _Line) -> None:
         pass
 
 
-def _first(errors: BaseExceptionGroup[Any]) -> BaseException:
+def first(errors: BaseExceptionGroup[Any]) -> BaseException:
     error: BaseException = errors.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    return first(error) if isinstance(error, BaseExceptionGroup) else error

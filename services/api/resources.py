@@ -1,5 +1,6 @@
 """What the routes work with: opened by the process, handed to create_app, reached through the current app."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,33 @@ class Commander(Protocol):
 
     async def command(self, source: str, command: AnyCommand) -> None:
         """Return when it can't get lost any more: the worker, or the broker for it, has it; raises Away."""
+
+
+class Admission(Protocol):
+    """Tells the broker whom to let in."""
+
+    def username(self, device_id: str, name: str) -> str:
+        """As whom a device presents its credential of this name."""
+
+    async def admit(self, device_id: str, name: str, password: str) -> None:
+        """Return when the broker lets the device in with this password; raises Away."""
+
+
+class AskedLater:
+    """Of an api whose broker knows by itself, or asks when somebody knocks, what is in the database."""
+
+    def look(self) -> None:
+        """It will see for itself."""
+
+    async def run(self) -> None:
+        """There is nothing to do, until cancelled."""
+        await asyncio.Event().wait()
+
+    def username(self, device_id: str, name: str) -> str:  # noqa: ARG002 - any of its passwords will do
+        return device_id
+
+    async def admit(self, device_id: str, name: str, password: str) -> None:
+        """Nothing to be told."""
 
 
 class NoCommander:
@@ -55,6 +83,7 @@ class Resources:
     secret: str = ""
     streams: Streams = field(default_factory=Streams)
     tables_ready: Callable[[], bool] = lambda: True
+    admission: Admission = field(default_factory=AskedLater)
 
 
 def resources() -> Resources:

@@ -1,9 +1,14 @@
 """What the api can be told from outside."""
 
-from pydantic import Field, FilePath, SecretStr
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
 from shared.reach import ReachSettings
-from shared.settings import ServiceSettings, WebSettings
+from shared.secretkey import weakness
+from shared.settings import ServiceSettings, WebSettings, read_secret
+from shared.topics import DEVICE_PREFIX, check_prefix
 
 
 class ApiSettings(WebSettings):
@@ -35,6 +40,36 @@ class ProcessSettings(ReachSettings):
     metrics_host: str = Field("127.0.0.1", description="Where `telemetrio api` answers for its health, with figures.")
     metrics_port: int = Field(9464, ge=0, le=65535, description="The port of that.")
     database_timeout_s: float = Field(15.0, gt=0, le=600, description="What one question to PostgreSQL may take.")
+
+
+class AdmissionSettings(ServiceSettings):
+    """Read by `telemetrio api` alone: how the broker comes to know the devices' credentials."""
+
+    broker_auth: Literal["none", "dynsec", "http"] = Field(
+        "none", description="`dynsec`: Mosquitto is told. `http`: EMQX asks. `none`: neither."
+    )
+    broker_auth_secret_file: Path | None = Field(
+        None, validate_default=True, description="Holds what a broker that asks proves itself with."
+    )
+    device_prefix: str = Field(DEVICE_PREFIX, description="What devices' topics begin with.")
+
+    _prefix = field_validator("device_prefix")(check_prefix)
+
+    @field_validator("broker_auth_secret_file")
+    @classmethod
+    def _proof(cls, file: Path | None, given: ValidationInfo) -> Path | None:
+        if given.data.get("broker_auth") == "http":
+            if file is None:
+                raise ValueError("TELEMETRIO_BROKER_AUTH=http needs a file with what the broker proves itself with")
+            flaw = weakness(read_secret(file))
+            if flaw is not None:
+                raise ValueError(f"in {file}: {flaw}")
+        return file
+
+    @property
+    def secret(self) -> str:
+        """What stands in the file; raises ValueError where it can't be read."""
+        return read_secret(self.broker_auth_secret_file) if self.broker_auth_secret_file is not None else ""
 
 
 class BucketSettings(ServiceSettings):

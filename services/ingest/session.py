@@ -18,7 +18,7 @@ from mqtt5 import (
 
 from shared.broker import Address
 from shared.process import ExitCode, Refusal
-from shared.topics import DEVICE_PREFIX, data_topic, instance_topic, status_topic
+from shared.topics import DEVICE_PREFIX, SERVICE_PREFIX, data_topic, instance_topic, status_topic
 
 RECEIVE_MAXIMUM: Final = 5_000  # replaces the broker's own window, which is 20 in Mosquitto
 MAX_PACKET_BYTES: Final = 1024 * 1024
@@ -51,7 +51,7 @@ class Filters(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """`source` is the client id: stable and unique. `also`: filters of services, delivered like those of devices.
+    """`source`: stable and unique. `also`: filters of services, delivered like those of devices.
 
     `share_group`: only for brokers that hand a dead member's messages to the others (Mosquitto 2.0 doesn't).
     """
@@ -68,9 +68,14 @@ class SessionSettings:
     def instance_topic(self) -> str:
         return instance_topic(self.source)
 
+    @property
+    def client_id(self) -> str:
+        """Its name as no device's id can be: a device that connects by that of a service takes its session away."""
+        return f"{SERVICE_PREFIX}/{self.source}"
+
     def connect(self, address: Address) -> ConnectPacket:
         return ConnectPacket(
-            self.source,
+            self.client_id,
             username=address.username,
             password=None if address.password is None else address.password.encode(),
             clean_start=False,

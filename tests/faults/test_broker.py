@@ -34,7 +34,7 @@ def gone(plant: Plant) -> None:
 
 
 def connects(line: str) -> bool:
-    return "New client connected" in line and " as ingest " in line
+    return "New client connected" in line and " as telemetrio/ingest " in line
 
 
 def connections(log: str) -> int:
@@ -48,17 +48,22 @@ def strange_acknowledgements(log: str) -> list[str]:
     for line in log.splitlines():
         if connects(line):
             sent = set()
-        elif found := re.search(r"Sending PUBLISH to ingest \(d\d, q1, r\d, m(\d+)", line):
+        elif found := re.search(r"Sending PUBLISH to telemetrio/ingest \(d\d, q1, r\d, m(\d+)", line):
             sent.add(found[1])
-        elif (found := re.search(r"Received PUBACK from ingest \(Mid: (\d+)", line)) and found[1] not in sent:
+        elif (found := re.search(r"Received PUBACK from telemetrio/ingest \(Mid: (\d+)", line)) and found[
+            1
+        ] not in sent:
             strange.append(line)
     return strange
 
 
 def test_an_old_acknowledgement_would_be_seen() -> None:
     """The log of a broker that got one on a new connection is told from one that did not."""
-    connected = "New client connected from 127.0.0.1:1 as ingest (p5, c0, k30).\n"
-    sent, told = "Sending PUBLISH to ingest (d0, q1, r0, m7, 't', …\n", "Received PUBACK from ingest (Mid: 7, RC:0)\n"
+    connected = "New client connected from 127.0.0.1:1 as telemetrio/ingest (p5, c0, k30).\n"
+    sent, told = (
+        "Sending PUBLISH to telemetrio/ingest (d0, q1, r0, m7, 't', …\n",
+        "Received PUBACK from telemetrio/ingest (Mid: 7, RC:0)\n",
+    )
     assert strange_acknowledgements(connected + sent + told) == []
     assert strange_acknowledgements(connected + sent + connected + told) == [told.strip()]
 

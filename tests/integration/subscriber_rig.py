@@ -125,7 +125,7 @@ def numbers(begin: int, end: int) -> list[bytes]:
     return [b'{"a": %d}' % number for number in range(begin, end)]
 
 
-def acknowledged(log: str, client: str = "ingest-1") -> list[int]:
+def acknowledged(log: str, client: str = "telemetrio/ingest-1") -> list[int]:
     """Packet ids in the order in which Mosquitto saw them acknowledged."""
     marks = [line for line in log.splitlines() if f"Received PUBACK from {client} " in line]
     return [int(line.partition("Mid: ")[2].partition(",")[0]) for line in marks]

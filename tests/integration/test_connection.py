@@ -248,7 +248,11 @@ async def test_the_session_is_asked_for_as_agreed(broker: FakeBroker) -> None:
     async with running(broker.url):
         (connect,) = broker.of(ConnectPacket)
         assert isinstance(connect, ConnectPacket)
-        assert (connect.client_id, connect.clean_start, connect.session_expiry_interval) == ("ingest-1", False, 86_400)
+        assert (connect.client_id, connect.clean_start, connect.session_expiry_interval) == (
+            "telemetrio/ingest-1",
+            False,
+            86_400,
+        )
         assert (connect.receive_max, connect.max_packet_size, connect.keep_alive) == (5_000, 1024 * 1024, 30)
         (subscribe,) = broker.of(SubscribePacket)
         assert isinstance(subscribe, SubscribePacket)

@@ -58,7 +58,7 @@ async def test_messages_arrive_in_order_and_are_acknowledged_in_order(mosquitto:
         assert {delivery.topic for delivery in taken} == {"iot/devices/d1/data"}
         for delivery in taken:
             delivery.ack()
-        await logged(mosquitto, r"PUBACK from ingest-1 \(Mid: 200,")
+        await logged(mosquitto, r"PUBACK from telemetrio/ingest-1 \(Mid: 200,")
         assert acknowledged(mosquitto.log) == list(range(1, 201))
 
 
@@ -70,7 +70,7 @@ async def test_nothing_is_acknowledged_before_it_is_asked_for(mosquitto: Mosquit
         await published(mosquitto.port, *numbers(0, 3))
         taken = await dying.take(3)
         taken[0].ack()
-        await logged(mosquitto, r"PUBACK from ingest-1 \(Mid: 1,")
+        await logged(mosquitto, r"PUBACK from telemetrio/ingest-1 \(Mid: 1,")
         proxy.cut()
         await dying.stop()
     assert acknowledged(mosquitto.log) == [1]
@@ -79,7 +79,7 @@ async def test_nothing_is_acknowledged_before_it_is_asked_for(mosquitto: Mosquit
         assert contents(again) == numbers(1, 3)
         for delivery in again:
             delivery.ack()
-        await logged(mosquitto, r"PUBACK from ingest-1 \(Mid: 3,")
+        await logged(mosquitto, r"PUBACK from telemetrio/ingest-1 \(Mid: 3,")
 
 
 async def test_an_old_acknowledgement_never_travels_on_a_new_connection(mosquitto: Mosquitto) -> None:
@@ -100,7 +100,7 @@ async def test_an_old_acknowledgement_never_travels_on_a_new_connection(mosquitt
         assert acknowledged(mosquitto.log) == []
         for delivery in (*repeated, *last):
             delivery.ack()
-        await logged(mosquitto, r"PUBACK from ingest-1 \(Mid: 3,")
+        await logged(mosquitto, r"PUBACK from telemetrio/ingest-1 \(Mid: 3,")
         assert acknowledged(mosquitto.log) == [1, 2, 3]
 
 
@@ -109,7 +109,7 @@ async def test_the_same_content_under_another_packet_id_is_no_repeat(mosquitto: 
     async with Proxy(mosquitto.port) as proxy, running(proxy.url) as rig:
         await published(mosquitto.port, b'{"a": 1}')
         (await rig.take(1))[0].ack()
-        await logged(mosquitto, r"PUBACK from ingest-1 \(Mid: 1,")
+        await logged(mosquitto, r"PUBACK from telemetrio/ingest-1 \(Mid: 1,")
         proxy.cut()
         await published(mosquitto.port, b'{"a": 1}')
         (delivery,) = await rig.take(1)
@@ -179,7 +179,7 @@ async def test_a_half_open_connection_is_noticed(mosquitto: Mosquitto, keepalive
 async def test_a_quiet_connection_stays(mosquitto: Mosquitto) -> None:
     """With nothing to say for several keepalives, pings keep both sides."""
     async with running(mosquitto.url, keepalive_s=1) as rig:
-        await logged(mosquitto, r"(?s)(Sending PINGRESP to ingest-1.*){7}")
+        await logged(mosquitto, r"(?s)(Sending PINGRESP to telemetrio/ingest-1.*){7}")
         assert rig.subscriber.stats().connections == 1
         assert "exceeded timeout" not in mosquitto.log
 
@@ -265,7 +265,7 @@ async def test_retained_status_is_wanted_once_and_retained_data_never(mosquitto:
         (delivery,) = await rig.take(1)
         assert delivery.topic == "iot/devices/d1/status"
         delivery.ack()
-        await logged(mosquitto, "PUBACK from ingest-1")
+        await logged(mosquitto, "PUBACK from telemetrio/ingest-1")
     async with running(mosquitto.url) as rig:
         await published(mosquitto.port, b"{}")
         (delivery,) = await rig.take(1)
@@ -294,7 +294,7 @@ async def test_an_orderly_stop_acknowledges_what_it_took(mosquitto: Mosquitto) -
         await turns()
         delivery.ack()
         await stopping
-    await logged(mosquitto, "(?s)PUBACK from ingest-1.*DISCONNECT from ingest-1")
+    await logged(mosquitto, "(?s)PUBACK from telemetrio/ingest-1.*DISCONNECT from telemetrio/ingest-1")
 
 
 async def test_retiring_empties_the_session_and_ends_it(mosquitto: Mosquitto) -> None:
@@ -306,7 +306,7 @@ async def test_retiring_empties_the_session_and_ends_it(mosquitto: Mosquitto) ->
     async with running(mosquitto.url, filters) as rig:
         retiring = asyncio.create_task(rig.subscriber.retire())
         taken = await rig.take(30)
-        await logged(mosquitto, "UNSUBSCRIBE from ingest-1")
+        await logged(mosquitto, "UNSUBSCRIBE from telemetrio/ingest-1")
         await published(mosquitto.port, b"too late")
         for delivery in taken:
             delivery.ack()
@@ -316,7 +316,7 @@ async def test_retiring_empties_the_session_and_ends_it(mosquitto: Mosquitto) ->
         assert len(rig.intake) == 0
     async with running(mosquitto.url, filters) as rig:
         assert rig.subscriber.stats().messages == 0
-        answers = re.findall(r"Sending CONNACK to ingest-1 \((\d), 0\)", mosquitto.log)
+        answers = re.findall(r"Sending CONNACK to telemetrio/ingest-1 \((\d), 0\)", mosquitto.log)
         assert answers == ["0", "1", "0"]  # a session was there for the second one only
 
 
@@ -354,7 +354,7 @@ async def test_tls_with_an_authority_of_ones_own(tmp_path: Path) -> None:
         await stranger.down("CERTIFICATE_VERIFY_FAILED")
         await stranger.stop()
         async with running(url, mqtt_ca_file=authority) as rig:
-            await logged(mosquitto, "Sending PINGRESP to ingest-1")
+            await logged(mosquitto, "Sending PINGRESP to telemetrio/ingest-1")
             assert rig.subscriber.stats().connections == 1
 
 

@@ -33,4 +33,4 @@ def test_a_worker_subscribes_to_the_prefix_of_its_settings(tmp_path: Path) -> No
         site.say(f"{PREFIX}/d1/data", b'{"temperature": 1}')
         site.books(stored=1, ignored=0)
         assert [row[0] for row in site.stored()] == ["d1"]
-        assert "as ingest (p5, c0, k5)" in site.broker.log  # the keepalive that Mosquitto was asked for
+        assert "as telemetrio/ingest (p5, c0, k5)" in site.broker.log  # the keepalive that Mosquitto was asked for

@@ -28,6 +28,15 @@ def postgres() -> Path | None:
     return versions[-1] if versions else program("postgres")()
 
 
+def plugin(name: str) -> Callable[[], Path | None]:
+    """A library of the machine, wherever its architecture has it."""
+
+    def look() -> Path | None:
+        return next((found for lib in ("/usr/lib", "/usr/local/lib") for found in Path(lib).glob(f"**/{name}")), None)
+
+    return look
+
+
 def node() -> Path | None:
     """The machine's, else the one that building the dashboard put into the environment."""
     beside = Path(sys.executable).with_name("node")
@@ -43,6 +52,7 @@ def file(path: str) -> Callable[[], Path | None]:
 
 PEERS: Final[dict[str, Callable[[], Path | None]]] = {
     "mosquitto": program("mosquitto"),
+    "mosquitto_dynsec": plugin("mosquitto_dynamic_security.so"),
     "mosquitto_pub": program("mosquitto_pub"),
     "influxd": program("influxd"),
     "postgres": postgres,

@@ -60,5 +60,13 @@ async def delete_credential(engine: AsyncEngine, device_id: str, tenants: Tenant
             raise NotFound("Credential not found", "credential_not_found")
 
 
+async def every_account(engine: AsyncEngine) -> Sequence[Any]:
+    """(device_id, name, whether the device is disabled) of every credential."""
+    statement = select(devices.c.device_id, device_credentials.c.name, devices.c.disabled)
+    joined = statement.join(devices, devices.c.id == device_credentials.c.device)
+    async with engine.connect() as connection:
+        return (await connection.execute(joined)).all()
+
+
 def _no_device() -> NotFound:
     return NotFound("Device not found", "device_not_found")

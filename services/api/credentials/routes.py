@@ -1,6 +1,8 @@
 """/api/v1/devices/{device_id}/credentials: list, make, revoke."""
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 
 from quart import Blueprint, Response
@@ -10,7 +12,7 @@ from services.api.auth import Caller, guarded
 from services.api.credentials import queries
 from services.api.credentials.schemas import Credentials, MadeCredential, NewCredential
 from services.api.encoding import reply
-from services.api.errors import NotFound
+from services.api.errors import Away, NotFound
 from services.api.inputs import body
 from services.api.resources import resources
 from shared.identifiers import is_device_id
@@ -41,6 +43,7 @@ async def add_credential(caller: Caller, device_id: str) -> Response:
     password, now_ns = new_password(), time.time_ns()
     row = {"name": new.name, "password_hash": hash_password(password), "created_ns": now_ns}
     await queries.add_credential(resources().engine, _named(device_id), caller.tenants, row)
+    await _admit(caller, device_id, new.name, password)
     resources().registry_changed()
     return reply({**_credential(device_id, new.name, now_ns), "password": password}, 201)
 
@@ -57,10 +60,21 @@ async def revoke_credential(caller: Caller, device_id: str, name: str) -> Respon
     return Response(b"", status=204)
 
 
+async def _admit(caller: Caller, device_id: str, name: str, password: str) -> None:
+    """Now or never: nobody will know the password again. The database has it first: the broker never knows more."""
+    try:
+        await resources().admission.admit(device_id, name, password)
+    except (Away, asyncio.CancelledError):
+        with suppress(NotFound):  # somebody revoked it meanwhile
+            await queries.delete_credential(resources().engine, device_id, caller.tenants, name)
+        resources().registry_changed()
+        raise
+
+
 def _credential(device_id: str, name: str, created_ns: int, used_ns: int | None = None) -> dict[str, Any]:
     return {
         "name": name,
-        "username": device_id,
+        "username": resources().admission.username(device_id, name),
         "created_at": iso_ns(created_ns),
         "last_used_at": iso_ns(used_ns) if used_ns is not None else None,
     }

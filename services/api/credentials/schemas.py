@@ -13,7 +13,7 @@ class NewCredential(BaseModel):
 
 class Credential(BaseModel):
     name: str
-    username: str = Field(description="The device's id: all credentials of a device have the same.")
+    username: str = Field(description="As whom to connect: the device's id, on some brokers with `~` and the name.")
     created_at: str
     last_used_at: str | None
 
