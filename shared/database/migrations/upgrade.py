@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -34,15 +36,47 @@ async def _run(engine: AsyncEngine, run: Any, revision: str) -> None:
 
 
 def _migrate(connection: Connection, run: Any, revision: str) -> None:
+    begin(connection)
+    run(_config(connection), revision)
+    refuse_lost_rows(connection)
+
+
+def begin(connection: Connection) -> None:
+    """A transaction in which tables may change, and nobody else's migration runs."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     else:
         # a table is changed by making it anew: the rows that refer to the old one must not go with it
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def move(connection: Connection, revision: str) -> None:
+    """Up or down to a revision, as part of the transaction that `begin` began."""
+    now = revision_of(connection)
+    if now != revision:
+        down = now is not None and now > revision  # they are numbered
+        (command.downgrade if down else command.upgrade)(_config(connection), revision)
+
+
+def refuse_lost_rows(connection: Connection) -> None:
+    """SQLite looks at references only when it is asked to, after `begin`."""
+    if connection.dialect.name == "sqlite" and (lost := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
+        raise CommandError(f"a row of {lost[0]} would refer to nothing in {lost[2]}")
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Which migration was the last; None: there are no tables yet."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str:
+    """Of this code."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
-    run(config, revision)
-    if connection.dialect.name == "sqlite" and (lost := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
-        raise CommandError(f"a row of {lost[0]} would refer to nothing in {lost[2]}")
+    return config
