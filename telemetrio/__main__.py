@@ -6,7 +6,7 @@ import click
 
 from shared.process import Refusal
 from telemetrio import __version__
-from telemetrio.cli import describe, keep, measure, operate, serve
+from telemetrio.cli import describe, keep, measure, operate, remote, serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -19,6 +19,7 @@ for command in (
     *(serve.up, serve.ingest, serve.api, serve.realtime),
     *(operate.db, operate.user, operate.key),
     *(keep.backup, keep.restore),
+    *(remote.export_readings, remote.import_readings, remote.deadletters),
     *(measure.simulate, measure.bench, describe.schema),
 ):
     cli.add_command(command)

@@ -19,6 +19,7 @@ from shared.process import ExitCode, Refusal
 from shared.reach import LOOPBACK, ReachSettings
 from shared.settings import PREFIX
 from shared.timeseries.settings import StoreSettings
+from telemetrio.remote.settings import RemoteSettings
 
 
 class UpSettings(ReachSettings):
@@ -44,6 +45,7 @@ ALL: Final[tuple[type[BaseSettings], ...]] = (
     BrokerSettings,
     StoreSettings,
     BucketSettings,
+    RemoteSettings,
 )
 
 

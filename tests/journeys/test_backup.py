@@ -1,5 +1,6 @@
 """`telemetrio backup` beside a running system, and `telemetrio restore` into one that has yet to begin."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def seen(system: System) -> tuple[object, ...]:
 
 
 def test_out_of_a_running_system_and_into_a_new_one(tmp_path: Path) -> None:
-    """Devices, readings, dead letters and items are the same there, it goes on, and the running one never noticed."""
+    """Devices, readings, dead letters and items are the same there and can be dealt with, and ids and books go on."""
     file = tmp_path / "site.tar"
     system = System(tmp_path / "old")
     system.start()
@@ -56,6 +57,8 @@ def test_out_of_a_running_system_and_into_a_new_one(tmp_path: Path) -> None:
         assert system.stop() == 0
     assert "whole. 10 readings" in said(BACKUP, "--check", file)
     assert "10 readings" in said(RESTORE, file, "--data-dir", tmp_path / "new")
+    for each in system.data_dir.glob("ingest.outbox*"):  # what letters lie in
+        shutil.copy(each, tmp_path / "new")
     system = System(tmp_path / "new")
     system.start()
     try:
@@ -63,6 +66,10 @@ def test_out_of_a_running_system_and_into_a_new_one(tmp_path: Path) -> None:
         assert system.request("POST", "/api/v1/items", {"name": "nut"})[1]["id"] == "2"
         system.publish("iot/devices/d1/data", b'{"ts": 1767268810, "temperature": 10.5}')
         eventually(lambda: (system.device("d1") or {}).get("temperature") == 10.5, 20)
+        system.request("POST", "/api/v1/dead-letters/discard", {"kind": "message"})
+        eventually(lambda: system.get("/api/v1/dead-letters")["total"] == 0, 20)
+        books = system.get("/api/v1/ingest/books")["total"]
+        assert (books["received"], books["discarded"], books["balanced"]) == (12, 1, True)
     finally:
         assert system.stop() == 0
 
