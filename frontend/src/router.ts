@@ -24,6 +24,13 @@ export const routes: RouteRecordRaw[] = [
     meta: { title: "Device" },
   },
   {
+    path: "/devices/:id/knee",
+    name: "knee",
+    component: () => import("./pages/KneePage.vue"),
+    props: true,
+    meta: { title: "Movement" },
+  },
+  {
     path: "/dead-letters",
     name: "dead-letters",
     component: () => import("./pages/DeadLettersPage.vue"),

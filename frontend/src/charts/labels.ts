@@ -1,6 +1,6 @@
 // Moments as an axis, a legend and a file name write them, in the reader's time zone.
 import type { Span } from "../readings/span";
-import { clockAt } from "../readings/zone";
+import { clockAt, offsetMs } from "../readings/zone";
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
@@ -24,6 +24,17 @@ export function timeLabel(ms: number, stepMs: number, zone: string): string {
   if (stepMs < DAY_MS) return hour === 0 && minute === 0 ? format(ms, zone, DAY) : format(ms, zone, CLOCK);
   if (month === 1 && day === 1) return format(ms, zone, { year: "numeric" });
   return stepMs < 28 * DAY_MS ? format(ms, zone, DAY) : format(ms, zone, { month: "short" });
+}
+
+const STEPS_MIN = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440, 2880, 7200, 10_080];
+
+/** Round moments of the zone's clocks, at most so many of them, for an axis without a chart library. */
+export function ticksOf({ from, to }: Span, most: number, zone: string): { at: number; text: string }[] {
+  const stepMs = (STEPS_MIN.find((minutes) => (to - from) / (minutes * MINUTE_MS) <= most) ?? STEPS_MIN.at(-1)!) * MINUTE_MS;
+  const found: { at: number; text: string }[] = [];
+  const offset = offsetMs(from, zone);
+  for (let at = Math.ceil((from + offset) / stepMs) * stepMs - offset; at < to; at += stepMs) found.push({ at, text: timeLabel(at, stepMs, zone) });
+  return found;
 }
 
 /** A moment under the pointer, as exact as the chart can show. */

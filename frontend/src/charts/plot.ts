@@ -87,7 +87,7 @@ function axes({ colours, timeAxis, timeZone }: PlotWishes): uPlot.Axis[] {
       ...quiet,
       size: LEFT,
       gap: 8,
-      space: 26,
+      space: 36,
       grid: { stroke: colours.grid, width: 1 },
       values: (_plot, splits) => splits.map((split) => formatNumber(split, decimals(splits))),
     },
