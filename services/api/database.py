@@ -30,7 +30,7 @@ _NAME: Final = "database"
 _LOOK_EVERY_S: Final = 5.0
 _WITHOUT_TABLES: Final = frozenset({"probes", "pages"})
 # what goes wrong while connecting comes as the driver raised it; OSError has TimeoutError among its children
-_AWAY: Final = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+AWAY: Final = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 async def refuse_without_tables() -> None:
@@ -71,7 +71,7 @@ class Database:
                 await ensure_local_admin(connection, time.time_ns())
             if self._welcome is not None:
                 await self._welcome(engine)
-        except (*_AWAY, CommandError) as error:
+        except (*AWAY, CommandError) as error:
             self._down(error)
             return False
         finally:
@@ -85,7 +85,7 @@ class Database:
                 await connection.execute(text("SELECT 1"))
         except PoolTimeout:  # it answers, but others ask it for longer than one should
             self._health.report(_NAME, "degraded", "all connections are busy")
-        except _AWAY as error:
+        except AWAY as error:
             self._down(error)
         else:
             self._health.report(_NAME, "ok")
