@@ -5,6 +5,7 @@ quart-cors would run the handler first and knows nothing of endpoints beside Qua
 
 import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from ipaddress import ip_address
 from typing import Any, Final
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ _SECURITY: Final[tuple[Header, ...]] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+_FORWARDED: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
 _CORS: Final = b"access-control-"
 _EXPOSED: Final = b"x-request-id, retry-after, content-disposition"
 _PREFLIGHT: Final[tuple[Header, ...]] = (
@@ -36,6 +38,18 @@ _PREFLIGHT: Final[tuple[Header, ...]] = (
     (b"access-control-max-age", b"600"),
     (b"vary", b"Access-Control-Request-Method, Access-Control-Request-Headers"),
 )
+
+
+def is_local(scope: Scope) -> bool:
+    """From loopback, and not on somebody else's behalf: a proxy on this machine says so in a header."""
+    client = scope.get("client")
+    forwarded = any(name.lower() in _FORWARDED for name, _ in scope.get("headers", ()))
+    if not client or forwarded:
+        return False
+    try:
+        return ip_address(client[0].partition("%")[0]).is_loopback
+    except ValueError:  # a socket of another kind
+        return False
 
 
 def request_id(given: str | None) -> str:

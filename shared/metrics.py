@@ -4,7 +4,6 @@ Names are `telemetrio_<part>_<what>_<unit>`, units seconds and bytes, counters e
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_address
 from typing import Final, Literal, NamedTuple
 
 import orjson
@@ -13,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from shared.gate import Header, Receive, Scope, Send
+from shared.gate import Header, Receive, Scope, Send, is_local
 from shared.health import Health
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each counter, which says when the process began
@@ -21,7 +20,6 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for 
 # from a commit of one message on a fast disk to one that waits for a slow one; from a store next door to one far away
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 SIZES: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000)
-_FORWARDED: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip"})
 
 Admits = Callable[[Scope], Awaitable[bool]]
 Values = float | Mapping[str, float]
@@ -99,7 +97,7 @@ class MetricsPage:
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
-        elif self._loopback and not (_is_local(scope) or await self._lets_in(scope)):
+        elif self._loopback and not (is_local(scope) or await self._lets_in(scope)):
             who = (
                 "programs on the same machine, and to administrators,"
                 if self._admits
@@ -115,15 +113,6 @@ class MetricsPage:
 
     async def _lets_in(self, scope: Scope) -> bool:
         return self._admits is not None and await self._admits(scope)
-
-
-def _is_local(scope: Scope) -> bool:
-    """From loopback, and not on somebody else's behalf: a proxy on this machine says so in a header."""
-    client = scope.get("client")
-    forwarded = any(name.lower() in _FORWARDED for name, _ in scope.get("headers", ()))
-    if not client or forwarded:
-        return False
-    return ip_address(client[0].partition("%")[0]).is_loopback
 
 
 async def _refuse(send: Send, status: int, code: str, text: str) -> None:

@@ -42,7 +42,7 @@ store-enabled = false
 [logging]
 level = "error"
 """
-_DATABASE: Final = "telemetrio"
+DATABASE: Final = "telemetrio"
 _WITHIN_S: Final = 300.0
 _CURVE: Final = (100, 1_000, 10_000, 100_000)
 _GOALS: Final = {1_000: "9.6 µs", 100_000: "25 µs"}
@@ -67,13 +67,13 @@ async def bench_ingest(plan: Plan, console: Console) -> "Measured":
             "TELEMETRIO_UNKNOWN_DEVICES": "register",
         }
         if plan.store == "influxdb":
-            environment["TELEMETRIO_INFLUXDB_URL"] = f"http://127.0.0.1:{await _start_influxd(stack, folder)}"
-        health_port = _free_port()
+            environment["TELEMETRIO_INFLUXDB_URL"] = f"http://127.0.0.1:{await start_influxd(stack, folder)}"
+        health_port = free_port()
         environment["TELEMETRIO_HEALTH_PORT"] = str(health_port)
-        worker = await _start(
+        worker = await start(
             stack, sys.executable, "-m", "telemetrio", "ingest", "--data-dir", str(folder / "data"), **environment
         )
-        await _until(lambda: _ask(health_port, "/readyz").get("ready"))
+        await until(lambda: _ask(health_port, "/readyz").get("ready"))
         console.print("warming up …")
         await _run(plan._replace(messages=max(2_000, plan.devices)), broker_port, health_port)
         console.print(f"{plan.messages} messages of {plan.devices} devices …")
@@ -125,28 +125,28 @@ async def _run(plan: Plan, broker_port: int, health_port: int) -> None:
     """Send all, and wait until all is stored."""
     goal = _ask(health_port, "/books").get("stored", 0) + plan.messages
     await load(Job(broker_port, plan.connections, plan.messages, rate=0, devices=plan.devices))
-    await _until(lambda: _ask(health_port, "/books").get("stored", 0) >= goal)
+    await until(lambda: _ask(health_port, "/books").get("stored", 0) >= goal)
 
 
 async def _start_mosquitto(stack: AsyncExitStack, folder: Path) -> int:
-    port = _free_port()
+    port = free_port()
     (folder / "mosquitto.conf").write_text(_MOSQUITTO.format(port=port))
-    await _start(stack, _program("mosquitto"), "-c", str(folder / "mosquitto.conf"))
-    await _until(lambda: _accepts(port))
+    await start(stack, _program("mosquitto"), "-c", str(folder / "mosquitto.conf"))
+    await until(lambda: _accepts(port))
     return port
 
 
-async def _start_influxd(stack: AsyncExitStack, folder: Path) -> int:
-    port = _free_port()
+async def start_influxd(stack: AsyncExitStack, folder: Path) -> int:
+    port = free_port()
     (folder / "influxdb.conf").write_text(_INFLUX.format(folder=folder, port=port))
-    await _start(stack, _program("influxd"), "run", "-config", str(folder / "influxdb.conf"))
-    await _until(lambda: _accepts(port))
+    await start(stack, _program("influxd"), "run", "-config", str(folder / "influxdb.conf"))
+    await until(lambda: _accepts(port))
     await asyncio.to_thread(_create_database, port)
     return port
 
 
 def _create_database(port: int) -> None:
-    form = f"q=CREATE+DATABASE+{_DATABASE}".encode()
+    form = f"q=CREATE+DATABASE+{DATABASE}".encode()
     urllib.request.urlopen(f"http://127.0.0.1:{port}/query", form, timeout=10).close()
 
 
@@ -157,7 +157,7 @@ def _program(name: str) -> str:
     return found
 
 
-async def _start(stack: AsyncExitStack, *command: str, **environment: str) -> Process:
+async def start(stack: AsyncExitStack, *command: str, **environment: str) -> Process:
     """A process that ends with `stack`, by its pid."""
     given = {**os.environ, **environment}
     process = await asyncio.create_subprocess_exec(*command, stdout=DEVNULL, stderr=DEVNULL, stdin=DEVNULL, env=given)
@@ -171,7 +171,7 @@ async def _start(stack: AsyncExitStack, *command: str, **environment: str) -> Pr
     return process
 
 
-async def _until(holds: Any) -> None:
+async def until(holds: Any) -> None:
     """Wait for a condition that is asked for on a thread; raises RuntimeError when it never holds."""
     deadline = time.monotonic() + _WITHIN_S
     while not await asyncio.to_thread(holds):
@@ -197,6 +197,6 @@ def _accepts(port: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         return int(holder.getsockname()[1])

@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
 from quart import request
 
+from services.api.audit.records import came_from
 from services.api.caller import Caller, Role, Scope
 from services.api.door import Door, door
 from services.api.errors import Forbidden, TooMany
@@ -75,7 +76,7 @@ def identify() -> Caller:
 
 async def _admitted(need: Need) -> Caller:
     here = door()
-    caller = identify() if here.open else await caller_by(request.headers, here, resources().engine)
+    caller = identify() if here.open else await caller_by(request.headers, here, resources().engine, came_from())
     if not here.open:
         _check_rate(here, caller)
         _check_way(need, caller)

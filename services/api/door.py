@@ -1,15 +1,16 @@
 """What the guard works with: the secret, the limits, the passwords, the clock. One for each app."""
 
+import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
 from quart import current_app
 
 from services.api.accounts.passwords import Passwords
-from services.api.ratelimit import RateLimit
+from services.api.ratelimit import RateLimit, Slowdown
 from services.api.settings import ApiSettings
 
 KEY: Final = "telemetrio_door"
@@ -19,11 +20,16 @@ _ACCOUNTS_PER_ADDRESS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`requests`: of a caller to a route. `accounts`, `addresses`: of those who have yet to be known."""
+    """`requests`: of a caller to a route. The others are of wrong passwords.
+
+    `addresses`: from one. `tries`: from one, for an account. `accounts`: for one from anywhere, which only slows down:
+    somebody else's attempts must lock nobody out.
+    """
 
     requests: RateLimit
-    accounts: RateLimit
     addresses: RateLimit
+    tries: RateLimit
+    accounts: Slowdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,7 @@ class Door:
     passwords: Passwords
     now_ns: Callable[[], int] = time.time_ns
     moment_s: Callable[[], float] = time.monotonic
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     @property
     def now_s(self) -> float:
@@ -48,8 +55,9 @@ def make_door(settings: ApiSettings, secret: str) -> Door:
     per_min = settings.logins_per_min
     limits = Limits(
         RateLimit(settings.requests_per_s, settings.request_burst),
-        RateLimit(per_min / 60, max(1, round(per_min))),
         RateLimit(per_min * _ACCOUNTS_PER_ADDRESS / 60, max(1, round(per_min * _ACCOUNTS_PER_ADDRESS))),
+        RateLimit(per_min / 60, max(1, round(per_min))),
+        Slowdown(per_min / 60, max(1, round(per_min))),
     )
     given = secret or settings.secret or secrets.token_urlsafe(48)
     return Door(settings.auth == "open", given, settings.trusted_hops, limits, Passwords())

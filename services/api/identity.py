@@ -6,10 +6,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.accounts import queries
-from services.api.accounts.tokens import KEY_PREFIX, hash_of_key, read_access
+from services.api.accounts.tokens import KEY_PREFIX, Session, hash_of_key, read_access
+from services.api.addresses import client_address, neighbourhood
 from services.api.caller import Caller, Role
 from services.api.door import Door
-from services.api.errors import Unauthorized
+from services.api.errors import TooMany, Unauthorized
 from shared.gate import Scope
 from shared.signed import BadToken
 
@@ -22,17 +23,35 @@ class Headers(Protocol):
     def get(self, name: str, default: str, /) -> str: ...
 
 
-async def caller_by(headers: Headers, door: Door, engine: AsyncEngine) -> Caller:
-    """The caller that `Authorization: Bearer …` or `X-API-Key` names; raises Unauthorized."""
+async def caller_by(headers: Headers, door: Door, engine: AsyncEngine, address: str = "") -> Caller:
+    """The caller that `Authorization: Bearer …` or `X-API-Key` names; raises Unauthorized.
+
+    Each look-up that finds nobody counts against the `address`, before the database is asked: raises TooMany.
+    """
     shown = _shown(headers)
-    if shown.startswith(KEY_PREFIX):
-        return await _by_key(shown, door, engine)
+    by_key = shown.startswith(KEY_PREFIX)
+    session = None if by_key else _session(shown, door)
+    stranger = ("stranger", neighbourhood(address))
+    wait_s = door.limits.requests.wait_s(stranger, door.moment_s())
+    if wait_s:
+        raise TooMany("Too many keys and sessions from here that nobody knows", "rate_limited", wait_s)
     try:
-        session = read_access(door.secret, shown, door.now_s)
+        return await (_by_key(shown, door, engine) if session is None else _by_session(session, door, engine))
+    except Unauthorized:
+        door.limits.requests.take(stranger, door.moment_s())
+        raise
+
+
+def _session(shown: str, door: Door) -> Session:
+    try:
+        return read_access(door.secret, shown, door.now_s)
     except BadToken as error:
         log.debug("token_refused", reason=str(error))
         message = "This token is not valid (any more): POST /api/v1/auth/refresh, or log in again"
         raise Unauthorized(message, "invalid_token") from error
+
+
+async def _by_session(session: Session, door: Door, engine: AsyncEngine) -> Caller:
     user = await queries.session_holder(engine, session, door.now_ns())
     if user is None:
         raise Unauthorized("This session has ended: log in again", "session_ended")
@@ -43,9 +62,11 @@ async def is_admin(scope: Scope, door: Door, engine: AsyncEngine) -> bool:
     """For what is served beside Quart: whether a request is an administrator's, who may read."""
     headers = {name.decode("latin1").title(): value.decode("latin1") for name, value in scope["headers"]}
     shown = {"Authorization": headers.get("Authorization", ""), "X-API-Key": headers.get("X-Api-Key", "")}
+    forwarded = [headers["X-Forwarded-For"]] if "X-Forwarded-For" in headers else []
+    peer = (scope.get("client") or ("",))[0]
     try:
-        caller = await caller_by(shown, door, engine)
-    except Unauthorized:
+        caller = await caller_by(shown, door, engine, client_address(peer, forwarded, door.trusted_hops))
+    except (Unauthorized, TooMany):
         return False
     return caller.role == "admin" and caller.has("read") and not caller.must_change
 
@@ -73,4 +94,4 @@ async def _by_key(shown: str, door: Door, engine: AsyncEngine) -> Caller:
     scopes = frozenset(key["scopes"].split())
     # without the scope an administrator's key is one of a plain user
     role: Role = key["role"] if "admin" in scopes else "user"
-    return Caller(key["user_id"], role, key=key["id"], scopes=scopes)
+    return Caller(key["user_id"], role, key=key["id"], scopes=scopes, must_change=bool(key["must_change"]))

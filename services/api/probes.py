@@ -1,16 +1,20 @@
 """Is it alive, is it ready: for people, load balancers and supervisors. Public, and cheap to ask."""
 
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import BaseModel, Field
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 from quart_schema import document_response, tag
 
 from services.api.auth import public
+from services.api.database import DATABASE_AWAY
+from services.api.door import door
 from services.api.encoding import reply
+from services.api.identity import is_admin
 from services.api.resources import resources
+from shared.gate import Scope, is_local
 from shared.health import State
-from shared.times import iso_ns
+from shared.healthpages import told
 
 routes = Blueprint("probes", __name__)
 
@@ -38,7 +42,7 @@ class Alive(BaseModel):
 class Dependency(BaseModel):
     state: State
     since: str
-    detail: str
+    detail: str = Field(description="What is the matter; empty for callers from elsewhere but administrators.")
     needed: bool = Field(description="Without it this process can't do its job.")
 
 
@@ -83,9 +87,20 @@ async def healthz() -> Response:
 @document_response(Ready)
 @document_response(Ready, 503)
 async def readyz() -> Response:
-    """Each dependency by name, with its state and since when; 503 while a needed one is down."""
+    """Each dependency by name, with its state and since when; 503 while a needed one is down.
+
+    `detail` is told to programs on the same machine and to administrators: it names hosts, users and tables.
+    """
     board = resources().health
-    told = {name: {**seen._asdict(), "since": iso_ns(seen.since_ns)} for name, seen in sorted(board.snapshot().items())}
-    for seen in told.values():
-        del seen["since_ns"]
-    return reply({"ready": board.ready, "dependencies": told}, 200 if board.ready else 503)
+    dependencies = told(board, told_why=await _may_know())
+    return reply({"ready": board.ready, "dependencies": dependencies}, 200 if board.ready else 503)
+
+
+async def _may_know() -> bool:
+    here, scope = door(), cast("Scope", request.scope)
+    if here.open or is_local(scope):
+        return True
+    try:
+        return await is_admin(scope, here, resources().engine)
+    except DATABASE_AWAY:  # who asks can't be looked up: that is what this answer is about
+        return False

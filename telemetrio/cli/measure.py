@@ -95,3 +95,19 @@ def bench_realtime(*, cases: tuple[str, ...], servers: tuple[str, ...], **plan: 
             raise click.BadParameter(f"{min(unknown)}: there are {', '.join(known)}")
     asked = Plan(cases or CASES, servers=servers or SERVERS[:1], **plan)
     show(asyncio.run(bench_realtime(asked, Console(stderr=True))), Console())
+
+
+@bench.command("api")
+@click.option("--devices", type=click.IntRange(1, 10_000), default=1_000, show_default=True)
+@click.option("--readings", type=click.IntRange(10, 10_000_000), default=1_000_000, show_default=True, help="In all.")
+@click.option("--requests", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Of each kind.")
+def bench_api(**plan: Any) -> None:
+    """Of the HTTP API over InfluxDB: devices, a raw range, a day of many devices, an export of everything."""
+    import asyncio  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from telemetrio.bench import show  # noqa: PLC0415
+    from telemetrio.bench_api import Plan, bench_api  # noqa: PLC0415
+
+    show(asyncio.run(bench_api(Plan(**plan), Console(stderr=True))), Console())

@@ -259,6 +259,25 @@ async def test_who_must_change_the_password_can_do_nothing_else(tmp_path: Path) 
         assert (await rig.get("/api/devices", told["access_token"])).status == 200
 
 
+async def test_keys_wait_for_the_password_too(tmp_path: Path) -> None:
+    """Made before or by whoever: they open nothing until the password is changed, and then go on."""
+    async with required(tmp_path) as rig:
+        boss, key = await rig.token(ADMIN), await rig.key(await rig.token(), "read")
+        sent = {"password": "only for the first time"}
+        assert (await rig.ask("PUT", "/api/v1/users/2/password", boss, json=sent)).status == 204
+        refused = await rig.get("/api/devices", key)
+        assert (refused.status, refused.json["code"]) == (403, "password_must_change")
+        token = (await rig.login(password=sent["password"])).json["access_token"]
+        made = await rig.post("/api/v1/api-keys", {"name": "k", "scopes": ["read"]}, token)
+        assert (made.status, made.json["code"]) == (403, "password_must_change")
+        change = {"current_password": sent["password"], "new_password": NEW}
+        assert (await rig.post(f"{AUTH}/password", change, token)).status == 204
+        assert (await rig.get("/api/devices", key)).status == 200
+        async with rig.api.engine.begin() as connection:  # an account of programs alone
+            await connection.exec_driver_sql("UPDATE users SET must_change = true, password_hash = NULL WHERE id = 2")
+        assert (await rig.get("/api/devices", key)).status == 200
+
+
 async def test_registration_is_off_until_somebody_wants_it(tmp_path: Path) -> None:
     """Then one answer for new and taken addresses, and one hash for each."""
     new = {"email": "Cleo@example.org", "password": PASSWORD}

@@ -146,16 +146,16 @@ async def test_attempts_that_are_refused_cost_nothing(tmp_path: Path) -> None:
         assert came_from() == "192.0.2.7"
         for _ in range(9):
             attempt = Attempt("ann@example.org")
-            attempt.count()
+            await attempt.count()
             attempt.succeeded()
-        Attempt("ann@example.org").count()
+        await Attempt("ann@example.org").count()
         for _ in range(9):
             with pytest.raises(TooMany):
-                Attempt("ann@example.org").count()
+                await Attempt("ann@example.org").count()
         for email in ("bob@example.org", ""):
-            Attempt(email).count()
+            await Attempt(email).count()
         with pytest.raises(TooMany):
-            Attempt().count()
+            await Attempt().count()
         count_refresh()
         with pytest.raises(TooMany):
             count_refresh()
@@ -167,3 +167,33 @@ async def test_a_ticket_is_told_with_its_end(site: Accounts) -> None:
     assert LiveTicket.model_validate(made.json, extra="forbid").expires_in == 30
     assert made.headers["Cache-Control"] == "no-store"
     assert (await site.post("/api/v1/live/ticket", {"purpose": "mqtt"}, await site.token())).status == 400
+
+
+async def test_why_it_is_not_ready_is_not_for_everybody(site: Accounts) -> None:
+    """Programs on the same machine and administrators read what a driver said; others the state alone."""
+    site.api.health.report("database", "down", "password of telemetrio@db.internal is wrong")
+    key = await site.key(await site.token(ADMIN), "read", "admin")
+
+    async def detail(client: str, token: str = "", **headers: str) -> str:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = await site.ask("GET", "/readyz", token, given, scope_base={"client": (client, 1)})
+        assert (answer.status, answer.json["dependencies"]["database"]["state"]) == (503, "down")
+        found: str = answer.json["dependencies"]["database"]["detail"]
+        return found
+
+    assert "db.internal" in await detail("127.0.0.1")
+    assert "db.internal" in await detail("192.0.2.1", key)
+    for shown in ("", "tk_unknown", await site.token()):
+        assert await detail("192.0.2.1", shown) == await detail("127.0.0.1", shown, X_Forwarded_For="192.0.2.1") == ""
+
+
+async def test_readiness_is_told_while_nobody_can_be_looked_up(site: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks: it is about the very database that would have to say who that is."""
+    token = await site.token(ADMIN)
+
+    async def away(*_: object) -> None:
+        raise OSError("gone")
+
+    monkeypatch.setattr(queries, "session_holder", away)
+    answer = await site.ask("GET", "/readyz", token, scope_base={"client": ("192.0.2.1", 1)})
+    assert (answer.status, answer.json["ready"]) == (200, True)

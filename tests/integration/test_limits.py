@@ -1,7 +1,13 @@
 """How often somebody may ask, by a clock of the test's own."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from services.api.accounts import queries
+from services.api.door import KEY
 from tests.integration.accounts_rig import ADMIN, ANN, AUTH, BOB, PASSWORD, required
 from tests.integration.api_rig import opened
 
@@ -29,9 +35,18 @@ async def test_in_open_mode_nobody_waits(tmp_path: Path) -> None:
         assert {(await api.post(f"{AUTH}/login", sent)).status for _ in range(5)} == {401}
 
 
-async def test_wrong_passwords_for_one_account_get_slow(tmp_path: Path) -> None:
-    """From wherever they come; nobody else waits, right passwords don't count, and it passes by itself."""
+class Pauses(list[float]):
+    """What the door waited for, without waiting."""
+
+    async def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+async def test_nobody_is_locked_out_by_what_others_try(tmp_path: Path) -> None:
+    """Wrong passwords for an account are refused from where they came, and answered later and later from elsewhere."""
     async with required(tmp_path, logins_per_min=3, trusted_hops=1) as rig:
+        pauses = Pauses()
+        rig.api.app.extensions[KEY] = replace(rig.door, pause=pauses)
 
         async def attempt(address: str, email: str = ANN, password: str = "wrong") -> int:  # noqa: S107
             sent = {"email": email, "password": password}
@@ -40,13 +55,48 @@ async def test_wrong_passwords_for_one_account_get_slow(tmp_path: Path) -> None:
 
         for _ in range(5):
             assert await attempt("192.0.2.9", password=PASSWORD) == 200
-        assert [await attempt(f"192.0.2.{number}") for number in range(4)] == [401, 401, 401, 429]
-        assert await attempt("192.0.2.5", password=PASSWORD) == 429
-        assert await attempt("192.0.2.5", "ANN@example.org") == 429
-        assert await attempt("192.0.2.5", BOB, PASSWORD) == 200
-        assert await attempt("192.0.2.5", "nobody@example.org") == 401
-        rig.clock.forward(20)
+        assert [await attempt("192.0.2.1") for _ in range(4)] == [401, 401, 401, 429]
+        assert await attempt("192.0.2.1", password=PASSWORD) == await attempt("192.0.2.1", "ANN@example.org") == 429
+        assert await attempt("192.0.2.1", BOB, PASSWORD) == 200
+        assert not pauses
+        assert {await attempt(f"198.51.100.{number}") for number in range(12)} == {401}
+        assert list(pauses) == [0.25, 0.5, 1, 2, 4, *[8] * 7]
+        pauses.clear()
         assert await attempt("192.0.2.5", password=PASSWORD) == 200
+        assert await attempt("192.0.2.5", BOB, PASSWORD) == 200
+        assert list(pauses) == [8]
+        rig.clock.forward(20 * 9)
+        pauses.clear()
+        assert await attempt("192.0.2.1", password=PASSWORD) == 200
+        assert not pauses
+
+
+async def test_unknown_keys_are_limited_before_the_database_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the address that they come from; known ones don't count, and others are not concerned."""
+    async with required(tmp_path, requests_per_s=0.5, request_burst=3, trusted_hops=1) as rig:
+        ann, asked = await rig.token(ANN), 0
+        key, plain = await rig.key(ann, "read"), queries.key_holder
+
+        async def counted(*given: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            return await plain(*given)
+
+        monkeypatch.setattr(queries, "key_holder", counted)
+
+        async def devices(shown: str, address: str) -> int:
+            headers = {"X-Forwarded-For": address}
+            return (await rig.ask("GET", "/api/devices", shown, headers=headers)).status
+
+        assert [await devices(f"tk_{number}", "192.0.2.1") for number in range(5)] == [401, 401, 401, 429, 429]
+        assert asked == 3
+        assert await devices(key, "192.0.2.1") == 429
+        assert [await devices(key, "192.0.2.2") for _ in range(3)] == [200] * 3
+        assert await devices("tk_x", "192.0.2.2") == 401
+        rig.clock.forward(2)
+        assert await devices(key, "192.0.2.1") == 200
 
 
 async def test_wrong_passwords_from_one_address_get_slow(tmp_path: Path) -> None:

@@ -114,6 +114,21 @@ async def test_there_is_always_an_administrator(rig: Accounts) -> None:
     assert len(await rig.api.rows("SELECT id FROM users WHERE role = 'admin'")) == 1
 
 
+async def test_an_administrator_who_cannot_log_in_does_not_count(rig: Accounts) -> None:
+    """One without a password, or who is disabled, could administer nothing; where nobody can log in, one is enough."""
+    boss = await rig.token(ADMIN)
+    await rig.post(USERS, {"email": "machine@example.org", "role": "admin"}, boss)
+    await rig.ask("PATCH", f"{USERS}/2", boss, json={"role": "admin", "disabled": True})
+    for change in ({"disabled": True}, {"role": "user"}):
+        refused = await rig.ask("PATCH", f"{USERS}/1", boss, json=change)
+        assert (refused.status, refused.json["code"]) == (409, "last_admin")
+    assert (await rig.get(f"{USERS}/1", boss)).json["role"] == "admin"
+    async with rig.api.engine.begin() as connection:
+        await connection.execute(text("UPDATE users SET password_hash = NULL"))
+    assert (await rig.ask("PATCH", f"{USERS}/4", boss, json={"role": "user"})).status == 200
+    assert (await rig.ask("PATCH", f"{USERS}/1", boss, json={"role": "user"})).status == 409
+
+
 async def test_whoever_owns_something_stays(rig: Accounts) -> None:
     """Items, devices, or readings of long ago: such a user can be disabled, and so can the local admin."""
     boss = await rig.token(ADMIN)
@@ -180,7 +195,7 @@ async def test_who_keeps_a_copy_hears_of_every_change(site: Accounts) -> None:
     await site.post("/api/user/77", {"name": "Dora"}, token)
     await site.key(token, "read")
     await site.ask("DELETE", "/api/v1/api-keys/1", token)
-    told = [("user", int(made))] * 4 + [("user", 77), ("key", 1)]
+    told = [("user", int(made))] * 4 + [("user", 77), ("key", 1), ("key", 1)]
     assert heard == [Change.model_validate({"kind": kind, "id": key}) for kind, key in told]
 
 
@@ -206,3 +221,26 @@ async def test_a_key_makes_no_users(site: Accounts) -> None:
         refused = await site.ask(method, path, key, json=sent)
         assert (refused.status, refused.json["code"]) == (403, "login_required")
     assert (await site.get(USERS, key)).status == 200
+
+
+async def test_what_happens_to_a_devices_credentials_is_told(rig: Accounts) -> None:
+    """Made, revoked, and gone with the device when it is given away, claimed or deleted; never a password."""
+    boss = await rig.token(ADMIN)
+    await rig.api.add_devices("d1", user_id=2)
+    await rig.api.add_devices("d2", claimed=False)
+    path = "/api/v1/devices/d1"
+    made = await rig.post(f"{path}/credentials", {"name": "2026"}, await rig.token())
+    await rig.ask("DELETE", f"{path}/credentials/2026", boss)
+    await rig.ask("PATCH", path, boss, json={"user_id": 3})
+    await rig.ask("POST", "/api/v1/devices/d2/claim", boss)
+    await rig.ask("DELETE", path, boss)
+    events = (await rig.get("/api/v1/audit", boss)).json["data"]
+    told = [(each["event"], each["user_id"], each["subject"]) for each in events if each["event"] != "login"]
+    assert told[::-1] == [
+        ("credential_added", 2, "device d1: 2026"),
+        ("credential_revoked", 1, "device d1: 2026"),
+        ("device_given", 1, "device d1 to user 3"),
+        ("device_claimed", 1, "device d2"),
+        ("device_deleted", 1, "device d1"),
+    ]
+    assert made.json["password"] not in str(events)

@@ -9,7 +9,7 @@ from shared.health import Health
 from shared.healthpages import HealthPages
 
 
-async def ask(health: Health, path: str) -> tuple[int, Any]:
+async def ask(health: Health, path: str, client: str = "127.0.0.1") -> tuple[int, Any]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -19,7 +19,7 @@ async def ask(health: Health, path: str) -> tuple[int, Any]:
         raise AssertionError("nothing of a body is read")
 
     await HealthPages(health, metrics, {"/books": lambda: {"received": 3}})(
-        {"type": "http", "path": path}, receive, send
+        {"type": "http", "path": path, "client": (client, 1)}, receive, send
     )
     return sent[0]["status"], orjson.loads(sent[1]["body"])
 
@@ -47,6 +47,14 @@ async def test_it_is_ready_unless_something_needed_is_down(*, needed: bool, stat
     store = told["dependencies"]["store"]
     assert (store["state"], store["detail"], store["needed"]) == ("down", "connection refused", needed)
     assert store["since"].endswith("Z")
+
+
+async def test_why_it_is_not_ready_is_told_on_the_same_machine_alone() -> None:
+    """What a driver says names hosts and users; from elsewhere the state is enough."""
+    health = Health()
+    health.report("store", "down", "connection to db.internal refused")
+    _, told = await ask(health, "/readyz", "192.0.2.1")
+    assert (told["dependencies"]["store"]["state"], told["dependencies"]["store"]["detail"]) == ("down", "")
 
 
 async def test_a_page_of_its_own_is_read_when_it_is_asked_for() -> None:

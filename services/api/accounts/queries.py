@@ -61,7 +61,9 @@ async def key_holder(engine: AsyncEngine, digest: str, now_ns: int) -> Row | Non
         or_(keys.expires_ns.is_(None), keys.expires_ns > now_ns),
         users.c.disabled.is_(False),
     )
-    statement = select(keys.id, keys.user_id, keys.scopes, keys.last_used_ns, users.c.role)
+    # who has no password, as accounts of programs have none, has none to change either
+    must_change = and_(users.c.must_change, users.c.password_hash.is_not(None)).label("must_change")
+    statement = select(keys.id, keys.user_id, keys.scopes, keys.last_used_ns, users.c.role, must_change)
     async with engine.connect() as connection:
         found = await connection.execute(statement.join(users, users.c.id == keys.user_id).where(alive))
         row = found.mappings().first()

@@ -22,7 +22,7 @@ from services.api.accounts.schemas import (
 )
 from services.api.accounts.throttle import Attempt, count_refresh
 from services.api.accounts.tokens import ACCESS, Refresh, Session, access_token, read_refresh, refresh_token
-from services.api.audit.records import note
+from services.api.audit.records import came_from, note
 from services.api.auth import Caller, guarded, public
 from services.api.door import door
 from services.api.encoding import reply
@@ -51,7 +51,7 @@ async def register() -> Response:
         message = "Accounts are made by an administrator here (TELEMETRIO_REGISTRATION)"
         raise Forbidden(message, "registration_off")
     new = await body(NewAccount)
-    Attempt().count()
+    await Attempt().count()
     hashed = await door().passwords.hash(new.password)
     row = {"email": new.email, "name": new.name or new.email.partition("@")[0], "role": "user"}
     try:
@@ -73,7 +73,7 @@ async def login() -> Response:
     """Tokens for an address and its password. Unknown addresses, wrong passwords and disabled users look the same."""
     asked = await body(Login)
     attempt = Attempt(asked.email)
-    attempt.count()
+    await attempt.count()
     given, here = resources(), door()
     user = await queries.user_by_email(given.engine, asked.email)
     right = await here.passwords.verify(user["password_hash"] if user else None, asked.password)
@@ -153,7 +153,7 @@ async def change_password(caller: Caller) -> Response:
     asked = await body(PasswordChange)
     given, here, user = resources(), door(), await _user(caller)
     attempt = Attempt(user["email"] or f"user {caller.user_id}")
-    attempt.count()
+    await attempt.count()
     if not await here.passwords.verify(user["password_hash"], asked.current_password):
         await note("password_changed", caller.user_id, user["email"] or "", ok=False)
         raise BadRequest("This is not the current password", "wrong_password", field="current_password")
@@ -189,7 +189,7 @@ async def _sessions_shown(token: str | None) -> set[str]:
         found.clear()
     if "Authorization" in request.headers:
         try:
-            found.add((await caller_by(request.headers, door(), resources().engine)).session)
+            found.add((await caller_by(request.headers, door(), resources().engine, came_from())).session)
         except Unauthorized:
             return found
     return found

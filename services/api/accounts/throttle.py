@@ -1,4 +1,8 @@
-"""Slower for those who guess: by the account they try and by the address they come from. Nobody is ever locked out."""
+"""Slower for those who guess: by the address they come from, and by the account they try from there.
+
+Attempts on one account from many addresses are answered later and later, and none is refused for them: whoever has the
+right password gets in, whatever others try elsewhere.
+"""
 
 from services.api.addresses import neighbourhood
 from services.api.audit.records import came_from
@@ -11,22 +15,29 @@ class Attempt:
 
     def __init__(self, email: str = "") -> None:
         here = door()
-        self._taken = [(here.limits.addresses, neighbourhood(came_from()))]
-        if email:
-            self._taken.append((here.limits.accounts, email))
-        if here.open:
-            self._taken = []
+        where = neighbourhood(came_from())
+        self._account = "" if here.open else email
+        self._taken = [] if here.open else [(here.limits.addresses, where)]
+        if self._account:
+            self._taken.append((here.limits.tries, f"{where} {email}"))
 
-    def count(self) -> None:
+    async def count(self) -> None:
         """Before the password is looked at, so that many at once count, too; raises TooMany."""
+        here = door()
         for place, (limit, key) in enumerate(self._taken):
-            wait_s = limit.take(key, door().moment_s())
+            wait_s = limit.take(key, here.moment_s())
             if wait_s:
                 self._give_back(place)
                 raise TooMany("Too many attempts: wait a little", "too_many_attempts", wait_s)
+        if self._account:
+            delay_s = here.limits.accounts.take(self._account, here.moment_s())
+            if delay_s:
+                await here.pause(delay_s)
 
     def succeeded(self) -> None:
         self._give_back(len(self._taken))
+        if self._account:
+            door().limits.accounts.give_back(self._account)
 
     def _give_back(self, first: int) -> None:
         for limit, key in self._taken[:first]:

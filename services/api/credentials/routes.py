@@ -8,6 +8,7 @@ from typing import Any
 from quart import Blueprint, Response
 from quart_schema import document_request, document_response, tag
 
+from services.api.audit.records import note
 from services.api.auth import Caller, guarded
 from services.api.credentials import queries
 from services.api.credentials.schemas import Credentials, MadeCredential, NewCredential
@@ -45,6 +46,7 @@ async def add_credential(caller: Caller, device_id: str) -> Response:
     await queries.add_credential(resources().engine, _named(device_id), caller.tenants, row)
     await _admit(caller, device_id, new.name, password)
     resources().registry_changed()
+    await note("credential_added", caller.user_id, f"device {device_id}: {new.name}")
     return reply({**_credential(device_id, new.name, now_ns), "password": password}, 201)
 
 
@@ -57,6 +59,7 @@ async def revoke_credential(caller: Caller, device_id: str, name: str) -> Respon
         raise NotFound("Credential not found", "credential_not_found")
     await queries.delete_credential(resources().engine, _named(device_id), caller.tenants, name)
     resources().registry_changed()
+    await note("credential_revoked", caller.user_id, f"device {device_id}: {name}")
     return Response(b"", status=204)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from quart import Blueprint, Response, request
 from quart_schema import document_querystring, document_request, document_response, tag
 
+from services.api.audit.records import note
 from services.api.auth import Caller, guarded
 from services.api.devices import changes, cursor, queries
 from services.api.devices.rows import told
@@ -85,6 +86,8 @@ async def change_device(caller: Caller, device_id: str) -> Response:
     if wanted and not await changes.change_device(engine, device_id, caller.tenants, wanted, time.time_ns()):
         raise _not_found()
     resources().registry_changed()
+    if "user_id" in wanted:  # with it go the credentials of before
+        await note("device_given", caller.user_id, f"device {device_id} to user {wanted['user_id']}")
     return reply(await _one(caller, device_id))
 
 
@@ -97,6 +100,7 @@ async def delete_device(caller: Caller, device_id: str) -> Response:
     if not await changes.delete_device(resources().engine, device_id, caller.tenants, time.time_ns()):
         raise _not_found()
     resources().registry_changed()
+    await note("device_deleted", caller.user_id, f"device {device_id}")
     return Response(b"", status=204)
 
 
@@ -117,6 +121,7 @@ async def claim_device(caller: Caller, device_id: str) -> Response:
     if not await changes.claim_device(engine, device_id, claim, time.time_ns()):
         raise Conflict("Somebody else was quicker to claim this device", "device_claimed")
     resources().registry_changed()
+    await note("device_claimed", caller.user_id, f"device {device_id}")
     return reply(await _one(caller, device_id))
 
 

@@ -42,7 +42,7 @@ async def change_user(engine: AsyncEngine, user_id: int, changes: Row, now_ns: i
     """Disabling ends every session. Raises LastAdmin, and IntegrityError if the address is taken."""
     mine = users.c.id == user_id
     async with engine.begin() as connection:
-        await _hold_admins(connection)
+        before = await _hold_admins(connection)
         changed = await connection.execute(update(users).where(mine).values(**changes).returning(*users.c))
         row = changed.mappings().first()
         if row is None:
@@ -51,14 +51,14 @@ async def change_user(engine: AsyncEngine, user_id: int, changes: Row, now_ns: i
             alive = (sessions.c.user_id == user_id) & sessions.c.revoked_ns.is_(None)
             await connection.execute(update(sessions).where(alive).values(revoked_ns=now_ns))
         if changes.get("disabled") or changes.get("role") == "user":
-            await _need_an_admin(connection)
+            await _need_an_admin(connection, before)
     return dict(row)
 
 
 async def delete_user(engine: AsyncEngine, user_id: int) -> bool:
     """With its sessions and keys, if nothing ever belonged to it; raises LastAdmin or OwnsThings."""
     async with engine.begin() as connection:
-        await _hold_admins(connection)
+        before = await _hold_admins(connection)
         for table in _TRACES:
             if (await connection.execute(select(table.c.user_id).where(table.c.user_id == user_id).limit(1))).first():
                 raise OwnsThings
@@ -69,23 +69,38 @@ async def delete_user(engine: AsyncEngine, user_id: int) -> bool:
         except IntegrityError as error:  # whatever refers to it
             raise OwnsThings from error
         if found:
-            await _need_an_admin(connection)
+            await _need_an_admin(connection, before)
     return found
 
 
-async def _hold_admins(connection: AsyncConnection) -> None:
+class _Admins(NamedTuple):
+    """How many there are who aren't disabled, and how many of them have a password to log in with."""
+
+    enabled: int
+    can_log_in: int
+
+
+async def _hold_admins(connection: AsyncConnection) -> _Admins:
     """Of two who would each leave the other as the last one, the second waits; SQLite has one writer anyway."""
     if connection.dialect.name == "sqlite":
         await connection.exec_driver_sql("BEGIN IMMEDIATE")
-        return
-    held = select(users.c.id).where(users.c.role == "admin").order_by(users.c.id).with_for_update()
-    await connection.execute(held)
+    else:
+        held = select(users.c.id).where(users.c.role == "admin").order_by(users.c.id).with_for_update()
+        await connection.execute(held)
+    return await _admins(connection)
 
 
-async def _need_an_admin(connection: AsyncConnection) -> None:
-    left = and_(users.c.role == "admin", users.c.disabled.is_(False))
-    if (await connection.execute(select(users.c.id).where(left).limit(1))).first() is None:
+async def _need_an_admin(connection: AsyncConnection, before: _Admins) -> None:
+    """One who can log in, unless nobody could before either: while the door is open, nobody needs a password."""
+    left = await _admins(connection)
+    if not left.enabled or (before.can_log_in and not left.can_log_in):
         raise LastAdmin
+
+
+async def _admins(connection: AsyncConnection) -> _Admins:
+    counted = select(func.count(), func.count(users.c.password_hash))
+    enabled = and_(users.c.role == "admin", users.c.disabled.is_(False))
+    return _Admins(*(await connection.execute(counted.where(enabled))).one())
 
 
 def _where(wanted: Filter) -> ColumnElement[bool]:

@@ -152,4 +152,6 @@ def _taken() -> Conflict:
 
 
 def _last_admin() -> Conflict:
-    return Conflict("This is the last administrator who is not disabled: make another one first", "last_admin")
+    return Conflict(
+        "This is the last administrator who can log in: make another one first, with a password", "last_admin"
+    )

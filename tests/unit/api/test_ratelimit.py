@@ -3,7 +3,7 @@
 import pytest
 
 from services.api.addresses import client_address, neighbourhood
-from services.api.ratelimit import RateLimit
+from services.api.ratelimit import RateLimit, Slowdown
 
 
 def test_a_burst_then_the_rate() -> None:
@@ -71,3 +71,14 @@ def test_an_ipv6_network_is_one_neighbour() -> None:
     assert neighbourhood("2001:db8::1") == neighbourhood("2001:db8::ffff:1") != neighbourhood("2001:db8:0:1::1")
     assert neighbourhood("192.0.2.1") == "192.0.2.1"
     assert neighbourhood("<local>") == "<local>"
+
+
+def test_a_slowdown_doubles_and_ends() -> None:
+    """Nothing for the first few, then twice as long each time up to the most; quiet brings it back, and right ones."""
+    slow = Slowdown(1, 2, most_s=1.0)
+    assert [slow.take("a", 0.0) for _ in range(7)] == [0, 0, 0.25, 0.5, 1, 1, 1]
+    assert slow.take("b", 0.0) == 0
+    assert slow.take("a", 2.0) == 0.5
+    slow.give_back("a")
+    assert slow.take("a", 2.0) == 0.5
+    assert slow.take("a", 60.0) == 0
