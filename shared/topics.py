@@ -81,6 +81,11 @@ def registry_topic() -> str:
     return f"{SERVICE_PREFIX}/registry"
 
 
+def device_topics(device_id: str, prefix: str = DEVICE_PREFIX) -> str:
+    """What each topic begins with that is a device's own."""
+    return f"{prefix}/{device_id}/"
+
+
 def data_topic(device_id: str, prefix: str = DEVICE_PREFIX) -> str:
     return f"{prefix}/{device_id}/data"
 

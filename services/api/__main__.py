@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.accounts.first import first_password, told
 from services.api.app import create_app
-from services.api.buckets import open_buckets
+from services.api.buckets import Buckets, open_buckets
 from services.api.database import Database
 from services.api.dynsec.provisioner import Provisioner
 from services.api.messenger import Messenger
@@ -25,7 +25,7 @@ from services.api.settings import AdmissionSettings, ApiSettings, BucketSettings
 from services.api.streaming import Streams
 from services.api.watch import watch_store
 from shared.broker import BrokerSettings
-from shared.changes import ANY, Change
+from shared.changes import ANY, Change, Changed
 from shared.database.engine import open_engine
 from shared.draining import Draining
 from shared.gate import ASGI3, Gate
@@ -113,12 +113,6 @@ async def _open(stack: AsyncExitStack, settings: AllSettings, web_dir: Path) -> 
     buckets = open_buckets(stack, settings.store, settings.buckets, engine, health)
 
     admission = _admission(settings, engine, health)
-
-    def changed(change: Change = ANY, /) -> None:
-        messenger.changed(change)
-        buckets.look()
-        admission.look()
-
     given = Resources(
         settings.api,
         engine,
@@ -126,11 +120,13 @@ async def _open(stack: AsyncExitStack, settings: AllSettings, web_dir: Path) -> 
         health,
         version("telemetrio"),
         web_dir,
-        registry_changed=changed,
+        registry_changed=_telling(messenger, buckets, admission),
         commander=messenger,
         admission=admission,
         secret=settings.api.secret or kept_secret(own.data_dir / "secret.key"),
         tables_ready=database.ready,
+        broker_secret=settings.admission.proof,
+        device_prefix=settings.admission.device_prefix,
     )
     app = create_app(given)
     Requests(registry).watch(app)
@@ -151,10 +147,19 @@ async def _open(stack: AsyncExitStack, settings: AllSettings, web_dir: Path) -> 
     )
 
 
+def _telling(messenger: Messenger, *lookers: Buckets | Provisioner | AskedLater) -> Changed:
+    def changed(change: Change = ANY, /) -> None:
+        messenger.changed(change)
+        for each in lookers:
+            each.look()
+
+    return changed
+
+
 def _admission(settings: AllSettings, engine: AsyncEngine, health: Health) -> Provisioner | AskedLater:
     """How the broker comes to know the devices' credentials."""
     if settings.admission.broker_auth != "dynsec":
-        return AskedLater()
+        return AskedLater(named=settings.admission.broker_auth == "http")
     return Provisioner(settings.broker, engine, health, settings.admission.device_prefix)
 
 

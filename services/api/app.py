@@ -7,6 +7,7 @@ from services.api.accounts import routes as accounts
 from services.api.analytics import routes as analytics
 from services.api.apikeys import routes as apikeys
 from services.api.audit import routes as audit
+from services.api.brokerauth import routes as brokerauth
 from services.api.bulk import routes as bulk
 from services.api.compat import routes as compat
 from services.api.credentials import routes as credentials
@@ -63,6 +64,7 @@ def create_app(given: Resources) -> Quart:
         devices,
         bulk,
         credentials,
+        brokerauth,
         profiles,
         orders,
         people,

@@ -28,7 +28,8 @@ Welcome = Callable[[AsyncEngine], Awaitable[None]]
 
 _NAME: Final = "database"
 _LOOK_EVERY_S: Final = 5.0
-_WITHOUT_TABLES: Final = frozenset({"probes", "pages"})
+# a broker that asks is denied in its own words
+_WITHOUT_TABLES: Final = frozenset({"probes", "pages", "brokerauth"})
 # what goes wrong while connecting comes as the driver raised it; OSError has TimeoutError among its children
 DATABASE_AWAY: Final = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 

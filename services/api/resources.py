@@ -9,6 +9,7 @@ from typing import Final, Protocol, cast
 from quart import current_app
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.api.credentials.usernames import Named
 from services.api.errors import Away
 from services.api.settings import ApiSettings
 from services.api.streaming import Streams
@@ -16,6 +17,7 @@ from shared.changes import ANY, Changed
 from shared.commands import AnyCommand
 from shared.health import Health
 from shared.timeseries.store import TimeSeriesStore
+from shared.topics import DEVICE_PREFIX
 
 KEY: Final = "telemetrio"
 
@@ -38,7 +40,13 @@ class Admission(Protocol):
 
 
 class AskedLater:
-    """Of an api whose broker knows by itself, or asks when somebody knocks, what is in the database."""
+    """Of an api whose broker knows by itself, or asks when somebody knocks, what is in the database.
+
+    `named`: each credential has a name of its own there.
+    """
+
+    def __init__(self, *, named: bool = False) -> None:
+        self._named = named
 
     def look(self) -> None:
         """It will see for itself."""
@@ -47,8 +55,8 @@ class AskedLater:
         """There is nothing to do, until cancelled."""
         await asyncio.Event().wait()
 
-    def username(self, device_id: str, name: str) -> str:  # noqa: ARG002 - any of its passwords will do
-        return device_id
+    def username(self, device_id: str, name: str) -> str:
+        return Named(device_id, name).username if self._named else device_id
 
     async def admit(self, device_id: str, name: str, password: str) -> None:
         """Nothing to be told."""
@@ -68,6 +76,7 @@ class Resources:
     `registry_changed` is called after a device, profile, user or key was changed, with what it was, if it is one.
     `tables_ready`: false while the relational database has yet to be brought up to date.
     `secret`: what tokens are signed with; empty: that of the settings, or one that lasts as long as the process.
+    `broker_secret`: what a broker that asks proves itself with; empty: none asks.
     `streams`: to be drained when the process ends.
     """
 
@@ -83,6 +92,8 @@ class Resources:
     secret: str = ""
     streams: Streams = field(default_factory=Streams)
     tables_ready: Callable[[], bool] = lambda: True
+    broker_secret: str = ""
+    device_prefix: str = DEVICE_PREFIX
     admission: Admission = field(default_factory=AskedLater)
 
 

@@ -67,9 +67,10 @@ class AdmissionSettings(ServiceSettings):
         return file
 
     @property
-    def secret(self) -> str:
-        """What stands in the file; raises ValueError where it can't be read."""
-        return read_secret(self.broker_auth_secret_file) if self.broker_auth_secret_file is not None else ""
+    def proof(self) -> str:
+        """What a broker that asks must show; empty: none may ask."""
+        file = self.broker_auth_secret_file
+        return read_secret(file) if self.broker_auth == "http" and file is not None else ""
 
 
 class BucketSettings(ServiceSettings):

@@ -23,6 +23,7 @@ from services.ingest.group import Group, Letter
 from services.ingest.isolation import isolate
 from services.ingest.latest import Checkpoint, Latest
 from services.ingest.lock import hold
+from services.ingest.recount import recount
 from services.ingest.salvage import Isolated, mend
 from services.ingest.soundness import spooled
 from services.ingest.tables import prepare
@@ -211,11 +212,7 @@ class OutboxFile:
 
     def recount(self) -> Recount:
         """Count the rows themselves, in one snapshot with the books."""
-        row = self.connection.execute(
-            f"SELECT (SELECT total(entries) FROM spool) + ({pending.COUNT}), (SELECT total(entries) FROM dead), "
-            f"{', '.join(COLUMNS)} FROM books"
-        ).fetchone()
-        return Recount(Counter(dict(zip(COLUMNS, row[2:], strict=True))), int(row[0]), int(row[1]))
+        return recount(self.connection)
 
     def vacuum(self) -> bool:
         """Give free pages back to the disk, a thousand at a time (executescript: execute would free one).

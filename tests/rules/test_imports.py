@@ -31,6 +31,8 @@ PURE: Final = (
     "services.api.accounts.tokens",
     "services.api.addresses",
     "services.api.caller",
+    "services.api.credentials.usernames",
+    "services.api.dynsec.commands",
     "services.api.ratelimit",
     "services.api.analytics.figures",
     "services.api.analytics.knee",

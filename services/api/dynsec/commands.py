@@ -7,10 +7,12 @@ roles that begin with `device/` are ours; the accounts of services and of people
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from services.api.credentials.usernames import MARK, Named
+from shared.topics import device_topics
+
 Command = dict[str, Any]
 
 _ROLE: Final = "device/"
-_MARK: Final = "~"  # in no device's id, and needs no escape in a URL
 _RIGHTS: Final = ("publishClientSend", "publishClientReceive", "subscribePattern")
 
 
@@ -23,7 +25,7 @@ class Account(NamedTuple):
 
     @property
     def username(self) -> str:
-        return f"{self.device_id}{_MARK}{self.name}"
+        return Named(self.device_id, self.name).username
 
 
 class Found(NamedTuple):
@@ -54,7 +56,7 @@ def admit(account: Account, password: str, prefix: str) -> list[Command]:
 def ours(clients: Sequence[Command], roles: Iterable[Command]) -> Found:
     """Leave out what belongs to others."""
     return Found(
-        {client["username"]: client for client in clients if _MARK in client["username"]},
+        {client["username"]: client for client in clients if MARK in client["username"]},
         {role["rolename"]: role for role in roles if role["rolename"].startswith(_ROLE)},
         frozenset(name for client in clients for name in _roles(client)),
     )
@@ -100,7 +102,7 @@ def _mend_client(account: Account, client: Command) -> list[Command]:
 
 
 def _make_role(device_id: str, prefix: str) -> Command:
-    topics = f"{prefix}/{device_id}/#"
+    topics = f"{device_topics(device_id, prefix)}#"
     acls = [{"acltype": right, "topic": topics, "priority": 0, "allow": True} for right in _RIGHTS]
     return {"command": "createRole", "rolename": _role(device_id), "acls": acls}
 

@@ -13,6 +13,7 @@ from services.api.apikeys import routes as apikeys
 from services.api.app import create_app
 from services.api.audit import routes as audit
 from services.api.auth import LOCAL_ADMIN, Caller, access_of, guarded, public
+from services.api.brokerauth import routes as brokerauth
 from services.api.bulk import routes as bulk
 from services.api.compat import routes as compat
 from services.api.credentials import routes as credentials
@@ -39,6 +40,8 @@ PUBLIC = {
     "accounts.logout",
     "accounts.refresh",
     "accounts.register",
+    "brokerauth.authenticate",
+    "brokerauth.authorize",
     "probes.about",
     "probes.health",
     "probes.healthz",
@@ -94,6 +97,7 @@ def test_every_part_of_the_api_is_in_the_app(app: Quart) -> None:
         analytics,
         apikeys,
         audit,
+        brokerauth,
         bulk,
         compat,
         credentials,

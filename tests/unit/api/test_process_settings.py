@@ -54,3 +54,20 @@ def test_an_operators_token_may_come_from_a_file(tmp_path: Path, monkeypatch: py
     found.append(BucketSettings(_env_file=None))
     assert [each.operator_token for each in found] == ["from a file", "from the environment"]
     assert "from the environment" not in repr(found)
+
+
+def test_a_broker_that_asks_needs_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None, a weak one, one that can't be read: exit code 2, with the name; a good one is taken."""
+    file = tmp_path / "secret"
+    monkeypatch.setenv("TELEMETRIO_BROKER_AUTH", "http")
+    for content in (None, "changeme", "short"):
+        if content is not None:
+            file.write_text(content)
+            monkeypatch.setenv("TELEMETRIO_BROKER_AUTH_SECRET_FILE", str(file))
+        with pytest.raises(Refusal, match="TELEMETRIO_BROKER_AUTH_SECRET_FILE") as refused:
+            read_all(data_dir=tmp_path)
+        assert refused.value.code == ExitCode.WRONG_SETTINGS
+    file.write_text("abcdefghijklmnopqrstuvwxyz-0123456789\n")
+    assert read_all(data_dir=tmp_path).admission.proof == "abcdefghijklmnopqrstuvwxyz-0123456789"
+    monkeypatch.setenv("TELEMETRIO_BROKER_AUTH", "none")
+    assert read_all(data_dir=tmp_path).admission.proof == ""
