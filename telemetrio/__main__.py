@@ -6,7 +6,7 @@ import click
 
 from shared.process import Refusal
 from telemetrio import __version__
-from telemetrio.cli import describe, measure, operate, serve
+from telemetrio.cli import describe, measure, operate, provision, serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -17,7 +17,7 @@ def cli() -> None:
 
 for command in (
     *(serve.up, serve.ingest, serve.api, serve.realtime),
-    *(operate.db, operate.user, operate.key),
+    *(operate.db, operate.user, operate.key, provision.provision),
     *(measure.simulate, measure.bench, describe.schema),
 ):
     cli.add_command(command)
