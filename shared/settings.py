@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
 
 from shared.gate import host_name
 from shared.process import ExitCode, Refusal
@@ -50,6 +51,7 @@ class ServiceSettings(BaseSettings):
     database_url: str = Field(
         "", validation_alias=alias("database_url", "DATABASE_URL"), description="Empty: SQLite in the data directory."
     )
+    database_password_file: Path | None = Field(None, description="Holds the database's password, in place of the URL.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is worth a line.")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="`auto`: JSON unless on a terminal.")
     drain_s: float = Field(3.0, gt=0, le=60, description="How long open streams are given to end when it stops.")
@@ -59,9 +61,25 @@ class ServiceSettings(BaseSettings):
     def _async_driver(cls, url: str) -> str:
         return _rewrite_database_url(url)
 
+    @field_validator("database_password_file")
+    @classmethod
+    def _password_of_a_server(cls, file: Path | None, given: ValidationInfo) -> Path | None:
+        if file is None:
+            return None
+        url = str(given.data.get("database_url", ""))
+        if not url.startswith("postgresql"):
+            raise ValueError("a file needs no password: set TELEMETRIO_DATABASE_URL to a PostgreSQL, or leave this out")
+        if make_url(url).password:
+            raise ValueError("a password is given twice: leave this out, or take it out of TELEMETRIO_DATABASE_URL")
+        read_secret(file)  # a wrong one is found before anything is opened
+        return file
+
     @property
     def database(self) -> str:
-        """The URL to open: `database_url`, or the SQLite file of the data directory."""
+        """The URL to open: `database_url` with its password, or the SQLite file of the data directory."""
+        if self.database_password_file is not None:
+            whole = make_url(self.database_url).set(password=read_secret(self.database_password_file))
+            return whole.render_as_string(hide_password=False)
         return self.database_url or f"sqlite+aiosqlite:///{(self.data_dir / 'telemetrio.db').absolute()}"
 
 

@@ -6,7 +6,7 @@ import click
 
 from shared.process import Refusal
 from telemetrio import __version__
-from telemetrio.cli import describe, examine, keep, measure, operate, remote, serve
+from telemetrio.cli import describe, examine, keep, measure, operate, provision, remote, serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -17,7 +17,7 @@ def cli() -> None:
 
 for command in (
     *(serve.up, serve.ingest, serve.api, serve.realtime),
-    *(operate.db, operate.user, operate.key, examine.doctor),
+    *(operate.db, operate.user, operate.key, provision.provision, examine.doctor),
     *(keep.backup, keep.restore),
     *(remote.export_readings, remote.import_readings, remote.deadletters),
     *(measure.simulate, measure.bench, describe.schema),

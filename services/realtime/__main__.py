@@ -63,7 +63,8 @@ async def realtime(settings: AllSettings, stop: asyncio.Event) -> None:
     """Run until `stop`. A broker, store or database that is down is waited for, not died of."""
     own, health = settings.process, Health()
     async with AsyncExitStack() as stack:
-        web = _listen(stack, own)
+        web = _listen(stack, own.hosts, own.port, "--port")
+        inner = _listen(stack, (own.metrics_host,), own.metrics_port, "TELEMETRIO_METRICS_PORT")
         own.data_dir.mkdir(parents=True, exist_ok=True)
         engine = open_engine(own.database)
         stack.push_async_callback(engine.dispose)
@@ -72,8 +73,10 @@ async def realtime(settings: AllSettings, stop: asyncio.Event) -> None:
         keeper = _keeper(settings, engine) if settings.realtime.auth == "required" else None
         served = Realtime(settings.realtime, LatestTable(engine), keeper, StoreArchive(store, engine))
         feed = Feed(settings.broker, health, served.publish, served.review_soon)
+        metrics = _metrics(health, served)
+        pages = HealthPages(health, MetricsPage(metrics))
         app = Gate(
-            Paths(served, HealthPages(health, MetricsPage(_metrics(health, served), loopback=True))),
+            Paths(served, HealthPages(health, MetricsPage(metrics, loopback=True))),
             allowed_hosts=settings.realtime.allowed_hosts,
             cors_origins=settings.realtime.cors_origins,
         )
@@ -85,6 +88,8 @@ async def realtime(settings: AllSettings, stop: asyncio.Event) -> None:
             Part("watch", partial(watch_dependencies, store, engine, health)),
             Part("feed", feed.run),
             Part("feed_watch", feed.watch),
+            # the port of the streams is what a proxy publishes
+            Part("metrics", partial(serve_web, pages, inner, stop.wait), drains=True),
             Part("server", partial(serve_web, app, web, partial(_drained, stop, served)), drains=True),
         ]
         await run_parts(parts, stop)
@@ -112,11 +117,11 @@ async def _nothing() -> None:
     """Every figure is at hand."""
 
 
-def _listen(stack: AsyncExitStack, settings: ProcessSettings) -> Sequence[socket]:
+def _listen(stack: AsyncExitStack, hosts: Sequence[str], port: int, flag: str) -> Sequence[socket]:
     try:
-        sockets = listening_sockets(settings.hosts, settings.port)
+        sockets = listening_sockets(hosts, port)
     except OSError as error:
-        raise port_taken(error, settings.port, "--port") from error
+        raise port_taken(error, port, flag) from error
     for each in sockets:
         stack.callback(each.close)
     return sockets

@@ -26,3 +26,5 @@ class ProcessSettings(ReachSettings):
     """Read by `telemetrio realtime` alone: where it listens; see docs/settings.md."""
 
     port: int = Field(5001, ge=0, le=65535, description="The port of the live streams, and of health and metrics.")
+    metrics_host: str = Field("127.0.0.1", description="Where it answers for its health, with figures, beside the web.")
+    metrics_port: int = Field(9465, ge=0, le=65535, description="The port of that.")

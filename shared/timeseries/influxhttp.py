@@ -3,6 +3,7 @@
 import math
 import re
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -160,6 +161,9 @@ class InfluxHttp:
             self._client = InfluxDBClientAsync(
                 target.url, target.token, target.org, timeout=limits, allow_redirects=False, ssl_ca_cert=trusted
             )
+            if ":" in target.token:  # `user:password` of 1.x, which knows `Token` only since 1.8; no token has a colon
+                basic = b64encode(target.token.encode()).decode()
+                self._client.api_client.set_default_header("Authorization", f"Basic {basic}")
         return self._client
 
     async def close(self) -> None:

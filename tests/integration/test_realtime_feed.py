@@ -126,7 +126,7 @@ async def test_silence_of_all_ingests_is_said(mosquitto: Mosquitto, monkeypatch:
 
 
 def test_it_starts_without_anything_and_gets_well_by_itself(tmp_path: Path) -> None:
-    """No broker: alive, not ready, each dependency named; ready once the broker is there. SIGTERM ends it."""
+    """No broker: alive, not ready, each dependency named; ready once the broker is there, also in its figures."""
     broker = Mosquitto(tmp_path)
     process = RealtimeProcess(tmp_path / "data", "realtime", TELEMETRIO_MQTT_URL=broker.url)
     process.start()
@@ -136,6 +136,7 @@ def test_it_starts_without_anything_and_gets_well_by_itself(tmp_path: Path) -> N
         eventually(lambda: process.dependency("store") == process.dependency("database") == "ok", 20)
         with broker:
             eventually(lambda: process.get("/readyz")["ready"], 40)
+            assert "telemetrio_ready 1.0" in process.metrics
             assert process.stop() == 0
     finally:
         process.kill()

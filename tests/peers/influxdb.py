@@ -23,9 +23,11 @@ dir = "{folder}/meta"
 dir = "{folder}/data"
 wal-dir = "{folder}/wal"
 query-log-enabled = false
+auth-enabled = {auth}
 [http]
 bind-address = "127.0.0.1:{port}"
 log-enabled = false
+auth-enabled = {auth}
 [monitor]
 store-enabled = false
 [continuous_queries]
@@ -36,9 +38,10 @@ level = "error"
 
 
 class Influxd:
-    """`port` stays the same across restarts, and so does what was stored."""
+    """`port` stays the same across restarts, and so does what was stored. `auth`: nobody may ask without a user."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, auth: bool = False) -> None:
+        self._auth = auth
         self.port, self._rpc_port = free_ports(2)
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -51,7 +54,8 @@ class Influxd:
         """Return once it answers."""
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / "influxdb.conf"
-        file.write_text(_CONFIGURATION.format(folder=self._folder, port=self.port, rpc_port=self._rpc_port))
+        given = {"folder": self._folder, "port": self.port, "rpc_port": self._rpc_port}
+        file.write_text(_CONFIGURATION.format(**given, auth=str(self._auth).lower()))
         program = PEERS["influxd"]()
         assert program is not None
         with (self._folder / "log").open("ab") as log:

@@ -1,6 +1,7 @@
 """`@pytest.mark.peer("mosquitto")`: without its peer a test is left out and counted; --require-peers: an error.
 
 `@pytest.mark.long`: minutes, so only with --faults-long (`scripts/test faults`); otherwise left out and counted.
+`@pytest.mark.compose`: in a Docker engine, so only with --compose (`scripts/test compose`).
 """
 
 from collections import Counter
@@ -11,12 +12,14 @@ from tests.peers.programs import PEERS, mend
 
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 TOO_LONG = pytest.StashKey[int]()
+IN_DOCKER = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("telemetrio")
     group.addoption("--require-peers", action="store_true", help="a missing peer is an error, before any test runs")
     group.addoption("--faults-long", action="store_true", help="faults last as long as written, not 15 s")
+    group.addoption("--compose", action="store_true", help="tests of deploy/compose.yaml in a Docker engine")
 
 
 @pytest.fixture
@@ -43,10 +46,21 @@ def without_long(config: pytest.Config, items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if item not in long]
 
 
+def without_compose(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a Docker engine and makes images, unless it is asked for."""
+    if config.getoption("--compose"):
+        return
+    inside = [item for item in items if item.get_closest_marker("compose")]
+    config.stash[IN_DOCKER] = len(inside)
+    config.hook.pytest_deselected(items=inside)
+    items[:] = [item for item in items if item not in inside]
+
+
 # last, so that only what -k and -m left is asked for its peers
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     without_long(config, items)
+    without_compose(config, items)
     missing = {item: missing_peers(item) for item in items}
     lacking = [item for item in items if missing[item]]
     counted = config.stash.setdefault(LEFT_OUT, Counter())
@@ -61,6 +75,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     long = config.stash.get(TOO_LONG, 0)
     if long:
         terminalreporter.write_line(f"left out: {long} of the longest (scripts/test faults runs them)")
+    inside = config.stash.get(IN_DOCKER, 0)
+    if inside:
+        terminalreporter.write_line(f"left out: {inside} tests in a Docker engine (scripts/test compose runs them)")
     for name, tests in sorted(config.stash.get(LEFT_OUT, Counter()).items()):
         plural = "" if tests == 1 else "s"
         terminalreporter.write_line(f"left out: {tests} test{plural}, no {name} ({mend(name)})", yellow=True)

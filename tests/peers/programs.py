@@ -50,6 +50,11 @@ def file(path: str) -> Callable[[], Path | None]:
     return look
 
 
+def docker() -> Path | None:
+    """An engine, and Debian's docker-compose."""
+    return program("dockerd")() and program("docker-compose")()
+
+
 PEERS: Final[dict[str, Callable[[], Path | None]]] = {
     "mosquitto": program("mosquitto"),
     "mosquitto_dynsec": plugin("mosquitto_dynamic_security.so"),
@@ -59,6 +64,8 @@ PEERS: Final[dict[str, Callable[[], Path | None]]] = {
     "nginx": program("nginx"),
     "openssl": program("openssl"),
     "tmpfs": tmpfs,
+    "docker": docker,
+    "debootstrap": program("debootstrap"),
     "chromium": program("chromium"),
     "node": node,
     "dashboard": file("telemetrio/web/index.html"),
@@ -71,4 +78,6 @@ def mend(name: str) -> str:
     """Which script brings it."""
     if name == "tmpfs":
         return "root may mount it"
+    if name in {"docker", "debootstrap"}:
+        return "apt install docker.io docker-compose debootstrap"
     return "scripts/test builds it" if name in BUILT else "scripts/peers installs it"

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from tests.peers.mosquitto import free_port
 from tests.peers.worker import Worker
 
 _WITHIN_S = 30.0
@@ -22,7 +24,15 @@ class RealtimeProcess(Worker):
     def __init__(self, data_dir: Path, name: str, **environment: str) -> None:
         super().__init__(data_dir, **environment)
         self._environment["TELEMETRIO_PORT"] = self._environment.pop("TELEMETRIO_HEALTH_PORT")
+        self._metrics_port = free_port()
+        self._environment["TELEMETRIO_METRICS_PORT"] = str(self._metrics_port)
         self._log = data_dir.with_name(f"{name}.log")
+
+    @property
+    def metrics(self) -> str:
+        """From the port that no proxy publishes."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics", timeout=5) as answer:
+            return bytes(answer.read()).decode()
 
     def launch(self, *flags: str) -> None:
         command = [sys.executable, "-m", "telemetrio", "realtime", "--data-dir", str(self.data_dir), *flags]

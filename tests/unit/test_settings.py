@@ -88,6 +88,23 @@ def test_a_database_url_is_rewritten_for_the_async_driver(
     assert read_settings(ServiceSettings).database == opened
 
 
+def test_the_databases_password_may_be_in_a_file(tmp_path: Path) -> None:
+    """As it is, whatever is in it, and only for a server whose URL has none."""
+    file = tmp_path / "password"
+    file.write_text("p@ss/word:1\n")
+    settings = read_settings(ServiceSettings, database_url="postgresql://u@h/d", database_password_file=file)
+    assert settings.database == "postgresql+asyncpg://u:p%40ss%2Fword%3A1@h/d"
+    assert "p@ss" not in repr(settings)
+    for url, said in (
+        ("postgresql://u:p@h/d", "given twice"),
+        ("sqlite:///x.db", "a file needs no password"),
+        ("", "a file needs no password"),
+    ):
+        assert said in refusal(ServiceSettings, database_url=url, database_password_file=file)
+    gone = refusal(ServiceSettings, database_url="postgresql://u@h/d", database_password_file=tmp_path / "gone")
+    assert gone.startswith("TELEMETRIO_DATABASE_PASSWORD_FILE: ")
+
+
 def test_without_a_database_url_it_is_a_file_of_the_data_directory(tmp_path: Path) -> None:
     """Absolute, so that a later chdir changes nothing."""
     settings = read_settings(ServiceSettings, data_dir=Path("here"))

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from shared.process import ExitCode, Refusal
 from telemetrio import __version__
 from telemetrio.__main__ import cli
-from telemetrio.cli import describe, keep, measure, operate, options, remote, serve
+from telemetrio.cli import describe, examine, keep, measure, operate, options, provision, remote, serve
 from telemetrio.up import read_all
 
 
@@ -31,7 +31,9 @@ def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
     assert "Usage:" in shown.output
 
 
-@pytest.mark.parametrize("module", [serve, measure, operate, describe, keep, remote, options])
+@pytest.mark.parametrize(
+    "module", [serve, measure, operate, provision, examine, describe, keep, remote, options]
+)
 def test_every_command_that_is_written_can_be_called(module: ModuleType) -> None:
     """One that was forgotten in the list would be there for nobody."""
     known = {id(command) for _, command in commands_below(cli)}
