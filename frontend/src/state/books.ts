@@ -1,8 +1,9 @@
-// Ingest's books, asked for every two seconds while somebody looks.
+// Ingest's books, asked for every two seconds while somebody looks who may.
 import { shallowRef } from "vue";
 import { readTotals } from "../api/routes";
 import type { BookTotals } from "../api/routes";
 import { askAgain } from "./feed";
+import { useSession } from "./session";
 
 const EVERY_MS = 2_000;
 
@@ -23,7 +24,7 @@ function watchStore(before: BookTotals | null, now: BookTotals): void {
 }
 
 async function poll(): Promise<void> {
-  if (!document.hidden) {
+  if (!document.hidden && useSession().isAdmin) {
     try {
       const now = await readTotals();
       watchStore(books.value, now);
