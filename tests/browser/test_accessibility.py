@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.peer("chromium"), pytest.mark.peer("dashboard"), pytes
 
 AXE: Final = """async () => (await axe.run({ resultTypes: ["violations"] })).violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.slice(0, 5).map(({ target }) => target.join(" ")).join(", ")}`)
+    .map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`)
 """
 
 
