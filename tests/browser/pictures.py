@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import islice, product
+from itertools import groupby, islice, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal, NamedTuple
@@ -25,6 +25,7 @@ EVERY_S: Final = 2
 AT_ONCE: Final = 100
 SHARP: Final = 2
 LIVE: Final = "[data-part=connection][data-phase=live]"
+BUSY: Final = "Number(document.querySelector('[data-part=rate] strong')?.textContent) >= 4"
 PATHS: Final = {
     "overview": "/",
     "devices": "/devices",
@@ -41,6 +42,9 @@ class Picture(NamedTuple):
     theme: Theme
     width: int
     height: int
+
+    def look(self) -> tuple[str, int]:
+        return self.theme, self.width
 
     @property
     def file(self) -> str:
@@ -80,19 +84,26 @@ def fill(system: System) -> None:
     eventually(lambda: system.get("/api/v1/ingest/books")["total"]["dead_lettered"] == 1)
 
 
-def take(browser: Browser, system: System, picture: Picture, folder: Path) -> None:
+def take(browser: Browser, system: System, pictures: list[Picture], folder: Path) -> None:
+    """Those of one theme and one width, in one page that has been open for a while."""
+    first = pictures[0]
     context = browser.new_context(
-        viewport={"width": picture.width, "height": picture.height},
-        color_scheme=picture.theme,
+        viewport={"width": first.width, "height": first.height},
+        color_scheme=first.theme,
         device_scale_factor=SHARP,
         reduced_motion="reduce",
     )
     page = context.new_page()
-    page.goto(f"{system.http}/#{PATHS[picture.name]}")
+    page.goto(system.http)
     page.locator(LIVE).wait_for()
-    # history is asked for after the page is live
-    page.wait_for_load_state("networkidle")
-    page.screenshot(path=folder / picture.file)
+    page.wait_for_function(BUSY)
+    for picture in pictures:
+        page.goto(f"{system.http}/#{PATHS[picture.name]}")
+        page.wait_for_load_state("networkidle")
+        # what came with the last answer is drawn twice a second
+        page.wait_for_timeout(1_000)
+        page.screenshot(path=folder / picture.file)
+        sys.stdout.write(f"{folder / picture.file}\n")
     context.close()
 
 
@@ -109,9 +120,8 @@ def main(words: list[str]) -> None:
         try:
             fill(system)
             browser = playwright.chromium.launch(executable_path=str(found), args=list(QUIET))
-            for picture in pictures:
-                take(browser, system, picture, folder)
-                sys.stdout.write(f"{folder / picture.file}\n")
+            for _, alike in groupby(sorted(pictures, key=Picture.look), key=Picture.look):
+                take(browser, system, list(alike), folder)
             browser.close()
         finally:
             system.stop()
