@@ -1,9 +1,9 @@
-// Ingest's books, asked for every two seconds while somebody looks.
+// Ingest's books, asked for every two seconds while somebody looks who may.
 import { ref, shallowRef } from "vue";
-import { Refused } from "../api/http";
 import { readTotals } from "../api/routes";
 import type { BookTotals } from "../api/routes";
 import { askAgain } from "./feed";
+import { useSession } from "./session";
 
 const EVERY_MS = 2_000;
 
@@ -45,15 +45,15 @@ function watchPace(before: BookTotals | null, now: BookTotals, at: number): void
 }
 
 async function poll(): Promise<void> {
-  if (!document.hidden) {
+  const session = useSession();
+  booksDenied.value = session.allowed && !session.isAdmin;
+  if (!document.hidden && session.isAdmin) {
     try {
       const now = await readTotals();
       watchStore(books.value, now);
       watchPace(books.value, now, performance.now());
       books.value = now;
-      booksDenied.value = false;
-    } catch (error) {
-      booksDenied.value = error instanceof Refused && error.status === 403;
+    } catch {
       // feed.ts says that the API is away; the last known figures stay, greyed
     }
   }
