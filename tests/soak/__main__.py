@@ -61,7 +61,7 @@ def soak(minutes: float, rate: float, seed: int, devices: int, console: Console)
             Live(
                 len(owed),
                 len(owed - listener.seen),
-                sum(number > 1 for number in listener.live.values()),
+                listener.doubled,
                 listener.gaps,
                 listener.connections,
             ),

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from array import array
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -17,14 +16,19 @@ _COME_BACK_S = 0.3
 
 
 class Listener:
-    """`seen`: how often each (device, timestamp) came as a live reading or as history; `late_s`: of live ones."""
+    """`seen`: each (device, timestamp) that came, live or as history; `late_s`: how old the live ones were.
+
+    `doubled`: what came live twice, although nothing was asked for again in between.
+    """
 
     def __init__(self, url: str, devices: Sequence[str]) -> None:
         self._url = url
         self._devices = list(devices)
         self._cursor: str | None = None
         self._owed: str | None = None
-        self.live: Counter[tuple[str, str]] = Counter()
+        self._asked_again = 0
+        self._live: dict[tuple[str, str], int] = {}
+        self.doubled = 0
         self.history: set[tuple[str, str]] = set()
         self.gaps = 0
         self.connections = 0
@@ -32,7 +36,7 @@ class Listener:
 
     @property
     def seen(self) -> set[tuple[str, str]]:
-        return self.history | self.live.keys()
+        return self.history | self._live.keys()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -46,6 +50,7 @@ class Listener:
                 await asyncio.wait_for(asyncio.Event().wait(), _COME_BACK_S)
 
     async def _follow(self, raw: aiohttp.ClientWebSocketResponse) -> None:
+        self._asked_again += self._owed is not None
         await self._ask(raw, self._owed or self._cursor)
         asked = time.monotonic()
         while True:
@@ -60,6 +65,7 @@ class Listener:
             if self._owed is not None and time.monotonic() - asked > _ASK_AGAIN_S:
                 asked = time.monotonic()
                 since, self._owed = self._owed, None
+                self._asked_again += 1
                 await self._ask(raw, since)
 
     async def _ask(self, raw: aiohttp.ClientWebSocketResponse, since: str | None) -> None:
@@ -73,7 +79,9 @@ class Listener:
             case "readings":
                 now_s = time.time()
                 for one in message["readings"]:
-                    self.live[one["device_id"], one["timestamp"]] += 1
+                    identity = one["device_id"], one["timestamp"]
+                    self.doubled += self._live.get(identity) == self._asked_again
+                    self._live[identity] = self._asked_again
                     self.late_s.append(now_s - datetime.fromisoformat(one["timestamp"]).timestamp())
             case "history":
                 self.history.update((one["device_id"], one["timestamp"]) for one in message["readings"])
