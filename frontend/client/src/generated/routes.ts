@@ -25,6 +25,14 @@ export interface ChangeOut {
   max_fall_per_s: number | null;
 }
 
+export interface Code {
+  code: string;
+  letters: number;
+  /** How many devices they are of. */
+  devices: number;
+  newest_at: string;
+}
+
 /** received = stored + spooled + dead_lettered + discarded, in entries; the rest is told beside it. */
 export interface Counters {
   received: number;
@@ -45,7 +53,7 @@ export interface Counters {
 
 export interface Credential {
   name: string;
-  /** The device's id: all credentials of a device have the same. */
+  /** As whom to connect: the device's id, on some brokers with `~` and the name. */
   username: string;
   created_at: string;
   last_used_at: string | null;
@@ -54,6 +62,7 @@ export interface Credential {
 export interface Dependency {
   state: "ok" | "degraded" | "down";
   since: string;
+  /** What is the matter; empty for callers from elsewhere but administrators. */
   detail: string;
   /** Without it this process can't do its job. */
   needed: boolean;
@@ -330,6 +339,17 @@ export interface OrdersPage {
   per_page: number;
 }
 
+export interface OwnSession {
+  id: string;
+  /** When somebody logged in. */
+  created_at: string;
+  /** When its tokens were renewed last. */
+  last_used_at: string;
+  expires_at: string;
+  /** Whether this request belongs to it. */
+  current: boolean;
+}
+
 export interface PeoplePage {
   data: Person[];
   total: number;
@@ -480,6 +500,15 @@ export interface Routes {
     path: { key_id: string | number };
     answer: undefined;
   };
+  /** Log out everywhere else: every session of the caller but this one ends. */
+  "DELETE /api/v1/auth/sessions": {
+    answer: undefined;
+  };
+  /** End one session of the caller. */
+  "DELETE /api/v1/auth/sessions/{session_id}": {
+    path: { session_id: string | number };
+    answer: undefined;
+  };
   /** Delete a device. Its readings stay; what it sends from now on is an unknown device's. */
   "DELETE /api/v1/devices/{device_id}": {
     path: { device_id: string | number };
@@ -590,6 +619,10 @@ export interface Routes {
   "GET /api/v1/auth/me": {
     answer: User;
   };
+  /** Where the caller is logged in. */
+  "GET /api/v1/auth/sessions": {
+    answer: OwnSession[];
+  };
   /** What could not be stored and why, the newest first, a page at a time. */
   "GET /api/v1/dead-letters": {
     query?: {
@@ -597,6 +630,8 @@ export interface Routes {
       page?: number;
       /** How many on a page. */
       per_page?: number;
+      /** Only with this in device id, topic, code or detail. */
+      q?: string;
       /** Only these reasons, comma-separated. */
       code?: string;
       /** Only of these devices, comma-separated. */
@@ -610,6 +645,14 @@ export interface Routes {
       page: number;
       per_page: number;
     };
+  };
+  /** Why things could not be stored, and how often. */
+  "GET /api/v1/dead-letters/codes": {
+    query?: {
+      /** Only of these devices, comma-separated. */
+      device_id?: string;
+    };
+    answer: Code[];
   };
   /** One dead letter. */
   "GET /api/v1/dead-letters/{letter_id}": {
@@ -1043,6 +1086,8 @@ export interface Routes {
       device_id?: string[] | null;
       /** All of this kind. */
       kind?: "message" | "part" | "reading" | "shed" | null;
+      /** All that a search for this finds. */
+      q?: string | null;
     };
     answer: {
       /** How many letters were found and handed to their workers. */
@@ -1060,6 +1105,8 @@ export interface Routes {
       device_id?: string[] | null;
       /** All of this kind. */
       kind?: "message" | "part" | "reading" | "shed" | null;
+      /** All that a search for this finds. */
+      q?: string | null;
     };
     answer: {
       /** How many letters were found and handed to their workers. */
@@ -1115,7 +1162,7 @@ export interface Routes {
     };
     answer: {
       name: string;
-      /** The device's id: all credentials of a device have the same. */
+      /** As whom to connect: the device's id, on some brokers with `~` and the name. */
       username: string;
       created_at: string;
       last_used_at: string | null;
