@@ -24,13 +24,16 @@ class BadTicket(Exception):
     """No, wrong, old or used; a client asks for a new one."""
 
 
-class Ticket(NamedTuple):
-    """`everybody`: an admin's, who sees all devices."""
+class Holder(NamedTuple):
+    """Whose it is. `everybody`: an admin's, who sees all devices.
 
-    id: str
+    `session` or `key`: by which login, or API key, it was asked for; what it opens ends with that.
+    """
+
     user_id: int
-    everybody: bool
-    ends_s: int
+    everybody: bool = False
+    session: str = ""
+    key: int | None = None
 
     @property
     def tenants(self) -> frozenset[int] | None:
@@ -38,9 +41,18 @@ class Ticket(NamedTuple):
         return None if self.everybody else frozenset({self.user_id})
 
 
-def issue(secret: str, purpose: Purpose, user_id: int, *, everybody: bool, now_s: float) -> str:
-    claims = {"sub": str(user_id), "all": everybody, "jti": secrets.token_hex(16)}
-    return sign(KINDS[purpose], secret, claims, now_s)
+class Ticket(NamedTuple):
+    """One that was read."""
+
+    id: str
+    holder: Holder
+    ends_s: int
+
+
+def issue(secret: str, purpose: Purpose, holder: Holder, now_s: float) -> str:
+    claims = {"sub": str(holder.user_id), "all": holder.everybody, "jti": secrets.token_hex(16)}
+    by = {"sid": holder.session, "key": holder.key}
+    return sign(KINDS[purpose], secret, {**claims, **{name: value for name, value in by.items() if value}}, now_s)
 
 
 def verify(secret: str, purpose: Purpose, text: str | None, now_s: float) -> Ticket:
@@ -49,8 +61,10 @@ def verify(secret: str, purpose: Purpose, text: str | None, now_s: float) -> Tic
         raise BadTicket("no ticket: get one by POST /api/v1/live/ticket")
     try:
         claims = read(KINDS[purpose], secret, text, now_s)
-        return Ticket(str(claims["jti"]), int(claims["sub"]), claims["all"] is True, claims["exp"])
-    except (BadToken, KeyError, ValueError) as error:
+        key = claims.get("key")
+        by = str(claims.get("sid", "")), None if key is None else int(key)
+        return Ticket(str(claims["jti"]), Holder(int(claims["sub"]), claims["all"] is True, *by), claims["exp"])
+    except (BadToken, KeyError, TypeError, ValueError) as error:
         raise BadTicket("this ticket opens nothing (any more): get a new one by POST /api/v1/live/ticket") from error
 
 

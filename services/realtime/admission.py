@@ -18,11 +18,15 @@ COME_BACK_S: Final = (1.0, 10.0)
 
 
 class Guest(NamedTuple):
-    """Who a session is for. `user_ids`: whose devices it sees, None: everybody's. `key_id`: the API key it came by."""
+    """Who a session is for. `user_ids`: whose devices it sees, None: everybody's.
+
+    `key_id`, `login`: the API key or the login that it came by, and with which it ends.
+    """
 
     user_id: int
     user_ids: UserIds
     key_id: int | None = None
+    login: str = ""
 
 
 LOCAL_ADMIN: Final = Guest(1, None)

@@ -1,18 +1,18 @@
-"""Who comes in with `auth = required`: whoever brings a ticket of the api, as long as its user is there."""
+"""Who comes in with `auth = required`: whoever brings a ticket of the api, as long as its user and login are there."""
 
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Table, or_, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.realtime.admission import Guest, Offer
 from services.realtime.errors import Crowded, Denied, ReviewUnavailable
 from services.realtime.transport import CloseCode
-from shared.database.tables import users
+from shared.database.tables import api_keys, sessions, users
 from shared.tickets import BadTicket, Ticket, Used, verify
 
 _COME_BACK_S: Final = 5.0
@@ -43,27 +43,54 @@ class TicketKeeper:
         return guest
 
     async def review(self, guests: Collection[Guest]) -> Mapping[Guest, Guest | None]:
-        """Each as it is by now: nobody sees more than the ticket said, and who is disabled or deleted sees nothing."""
+        """Each as it is by now: nobody sees more than the ticket said.
+
+        Who is disabled or deleted sees nothing, and neither does who came by a login or an API key that has ended.
+        """
         if not guests:
             return {}
-        roles = await self._roles({guest.user_id for guest in guests})
-        return {guest: _by_now(guest, roles.get(guest.user_id)) for guest in guests}
-
-    async def _admitted(self, ticket: Ticket) -> Guest:
-        shown = Guest(ticket.user_id, ticket.tenants)
-        guest = (await self.review([shown]))[shown]
-        if guest is None:
-            raise BadTicket("this ticket's user may see nothing any more")
-        return guest
-
-    async def _roles(self, user_ids: Collection[int]) -> dict[int, str]:
-        """Of those who are there and not disabled; raises ReviewUnavailable."""
-        statement = select(users.c.id, users.c.role).where(users.c.id.in_(user_ids), users.c.disabled.is_(False))
         try:
             async with self._engine.connect() as connection:
-                return {row.id: row.role for row in await connection.execute(statement)}
+                return await _reviewed(connection, guests, round(self._now_s() * 1e9))
         except (SQLAlchemyError, OSError) as error:
             raise ReviewUnavailable(str(error)) from error
+
+    async def _admitted(self, ticket: Ticket) -> Guest:
+        holder = ticket.holder
+        shown = Guest(holder.user_id, holder.tenants, holder.key, holder.session)
+        guest = (await self.review([shown]))[shown]
+        if guest is None:
+            raise BadTicket("this ticket's user, login or key may see nothing any more")
+        return guest
+
+
+async def _reviewed(
+    connection: AsyncConnection, guests: Collection[Guest], now_ns: int
+) -> Mapping[Guest, Guest | None]:
+    roles = await _roles(connection, {guest.user_id for guest in guests})
+    logins = await _alive(connection, sessions, {guest.login for guest in guests if guest.login}, now_ns)
+    keys = await _alive(connection, api_keys, {guest.key_id for guest in guests if guest.key_id is not None}, now_ns)
+    ended = {
+        guest
+        for guest in guests
+        if (guest.login and guest.login not in logins) or (guest.key_id is not None and guest.key_id not in keys)
+    }
+    return {guest: None if guest in ended else _by_now(guest, roles.get(guest.user_id)) for guest in guests}
+
+
+async def _roles(connection: AsyncConnection, user_ids: Collection[int]) -> dict[int, str]:
+    """Of those who are there and not disabled."""
+    statement = select(users.c.id, users.c.role).where(users.c.id.in_(user_ids), users.c.disabled.is_(False))
+    return {row.id: row.role for row in await connection.execute(statement)}
+
+
+async def _alive(connection: AsyncConnection, table: Table, ids: Collection[Any], now_ns: int) -> set[Any]:
+    """Which of these logins or keys are neither revoked nor over."""
+    if not ids:
+        return set()
+    lasts = or_(table.c.expires_ns.is_(None), table.c.expires_ns > now_ns)
+    statement = select(table.c.id).where(table.c.id.in_(ids), table.c.revoked_ns.is_(None), lasts)
+    return set((await connection.execute(statement)).scalars())
 
 
 def _by_now(guest: Guest, role: str | None) -> Guest | None:

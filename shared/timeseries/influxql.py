@@ -232,8 +232,11 @@ def _metric(column: str) -> tuple[str, bool]:
 
 def _values(column: Sequence[Any], *, boolean: bool) -> Sequence[Any]:
     """JSON has one kind of number, and `5` for the float 5.0."""
-    if set(map(type, column)) <= {float, NoneType}:
+    kinds = set(map(type, column))
+    if kinds <= {float, NoneType}:
         return column
+    if kinds <= {float, int} and not boolean:
+        return list(map(float, column))
     return [value if value is None else _value(value, boolean=boolean) for value in column]
 
 

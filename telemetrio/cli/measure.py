@@ -110,4 +110,6 @@ def bench_api(**plan: Any) -> None:
     from telemetrio.bench import show  # noqa: PLC0415
     from telemetrio.bench_api import Plan, bench_api  # noqa: PLC0415
 
-    show(asyncio.run(bench_api(Plan(**plan), Console(stderr=True))), Console())
+    show(
+        asyncio.run(bench_api(Plan(**plan), Console(stderr=True))), Console(width=None if sys.stdout.isatty() else 140)
+    )

@@ -18,7 +18,7 @@ from services.api.settings import ApiSettings
 from shared.database.engine import open_engine
 from shared.health import Health
 from shared.signed import ISSUER
-from shared.tickets import issue
+from shared.tickets import Holder, issue
 from shared.timeseries.sqlite import SqliteStore
 from tests.integration.accounts_rig import ADMIN, ANN, AUTH, BOB, SECRET, Accounts, required
 
@@ -107,7 +107,7 @@ async def forged(site: Accounts) -> dict[str, str]:
         "none": f"{encoded({'alg': 'none', 'typ': ACCESS.type})}.{body}.",
         "none, with a signature": f"{encoded({'alg': 'none', 'typ': ACCESS.type})}.{body}.{signature}",
         "another's claims": f"{head}.{encoded({**claims, 'sub': '1'})}.{signature}",
-        "a ticket": issue(SECRET, "ws", 1, everybody=True, now_s=now),
+        "a ticket": issue(SECRET, "ws", Holder(1, everybody=True), now),
         "a refresh token": (await site.login()).json["refresh_token"],
     }
 

@@ -20,8 +20,8 @@ from services.realtime.settings import RealtimeSettings
 from services.realtime.transport import CloseCode
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
-from shared.database.tables import users
-from shared.tickets import issue
+from shared.database.tables import api_keys, sessions, users
+from shared.tickets import Holder, issue
 from tests.integration.realtime_server import (
     DEADLINE_S,
     Client,
@@ -45,7 +45,7 @@ def required(**given: Any) -> RealtimeSettings:
 def ticket(
     user_id: int = 7, *, everybody: bool = False, secret: str = SECRET, age_s: float = 0, purpose: Any = "ws"
 ) -> str:
-    return issue(secret, purpose, user_id, everybody=everybody, now_s=time.time() - age_s)
+    return issue(secret, purpose, Holder(user_id, everybody), time.time() - age_s)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ async def test_a_ticket_opens_one_websocket_with_its_users_readings(engine: Asyn
         "?ticket=nonsense",
         f"?ticket={ticket(secret='x' * 40)}",
         f"?ticket={ticket(age_s=60)}",
-        f"?ticket={issue(SECRET, 'sse', 7, everybody=True, now_s=time.time())}",
+        f"?ticket={issue(SECRET, 'sse', Holder(7, everybody=True), time.time())}",
         f"?ticket={ticket()}&ticket={ticket()}",
         f"?ticket={'x' * 9_000}",
     ],
@@ -184,6 +184,30 @@ async def test_a_user_who_is_disabled_or_deleted_sees_nothing_any_more(
             assert await Client(raw).closed() == 4401
         async with streaming(server, f"?ticket={again}") as refused:
             assert refused.answer.status == 401
+
+
+async def test_a_guest_lasts_as_long_as_the_login_or_key_it_came_by(engine: AsyncEngine) -> None:
+    """Revoked or over, it sees nothing any more; another login of the same user goes on, and so does one by neither."""
+    now_ns = time.time_ns()
+    ours, over, later = {"user_id": 7, "created_ns": 1}, now_ns - 1, now_ns + 10**15
+    login = {**ours, "generation": 0, "rotated_ns": 1}
+    key = {**ours, "name": "k", "hint": "h", "scopes": "live"}
+    async with engine.begin() as connection:
+        for name, expires_ns, revoked_ns in (("good", later, None), ("over", over, None), ("gone", later, 1)):
+            row = {"id": name, "expires_ns": expires_ns, "revoked_ns": revoked_ns}
+            await connection.execute(insert(sessions), {**login, **row})
+        for number, times in enumerate([(None, None), (later, None), (over, None), (None, 1)], 1):
+            ends = dict(zip(("expires_ns", "revoked_ns"), times, strict=True))
+            await connection.execute(insert(api_keys), {**key, **ends, "id": number, "hash": str(number)})
+    plain = Guest(7, frozenset({7}))
+    stay = [plain, plain._replace(login="good"), plain._replace(key_id=1), plain._replace(key_id=2)]
+    go = [plain._replace(login=login) for login in ("over", "gone", "never")]
+    go += [plain._replace(key_id=number) for number in (3, 4, 5)]
+    seen = await TicketKeeper(SECRET, engine).review([*stay, *go])
+    assert seen == {**{guest: guest for guest in stay}, **dict.fromkeys(go)}
+    for holder in (Holder(7, session="gone"), Holder(7, key=4)):
+        with pytest.raises(Denied):
+            await TicketKeeper(SECRET, engine).admit(Offer("ticket", issue(SECRET, "ws", holder, time.time()), "ws"))
 
 
 async def test_an_administrator_no_more_sees_what_is_theirs(engine: AsyncEngine) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ class Person:
         status, told = self._system.request(method, path, body, **self._headers)
         assert status == expected, told
         return told
+
+    def with_key(self) -> "Person":
+        """The same, by an API key."""
+        key = self.ask("POST", "/api/v1/api-keys", {"name": "k", "scopes": ["live"]})["key"]
+        other = copy(self)
+        other._headers = {"Authorization": f"Bearer {key}"}
+        return other
 
     def ticket(self, purpose: str) -> str:
         text: str = self.ask("POST", "/api/v1/live/ticket", {"purpose": purpose})["ticket"]
@@ -129,4 +137,43 @@ async def test_a_ticket_shows_what_is_its_users_until_the_user_is_disabled(guard
         while orjson.loads((await everything.receive(WITHIN_S)).data)["type"] != "pong":
             pass
     async with aiohttp.ClientSession() as session, session.get(f"{guarded.http}/sse?ticket={again}") as refused:
+        assert refused.status == 401
+
+
+async def ended(raw: aiohttp.ClientWebSocketResponse) -> bool:
+    """4401; 1006 where the line was gone before a busy client had read that."""
+    while (await raw.receive(WITHIN_S)).type is aiohttp.WSMsgType.TEXT:
+        pass
+    return raw.close_code in (4401, 1006)
+
+
+async def goes_on(raw: aiohttp.ClientWebSocketResponse) -> bool:
+    await raw.send_str('{"type":"ping"}')
+    while (message := await next_frame(raw))["type"] != "pong":
+        assert message["type"] != "error"
+    return True
+
+
+async def test_a_stream_ends_with_the_login_or_the_key_that_opened_it(guarded: System, admin: Person) -> None:
+    """Logged out, the key revoked, or another password: its streams end within the second, and no others."""
+    logins = [Person(guarded, EMAIL, ADMINS) for _ in range(3)]
+    by_key = admin.with_key()
+    late = logins[0].ticket("sse")
+    async with AsyncExitStack() as stack:
+        first, second, third, keys = [
+            await stack.enter_async_context(websocket(guarded, person.ticket("ws"))) for person in (*logins, by_key)
+        ]
+        await asyncio.to_thread(logins[0].ask, "POST", "/api/v1/auth/logout", None, 204)
+        assert await ended(first)
+        for other in (second, third, keys):
+            assert await goes_on(other)
+        change = {"current_password": ADMINS, "new_password": f"{ADMINS}, a new one"}
+        await asyncio.to_thread(logins[1].ask, "POST", "/api/v1/auth/password", change, 204)
+        assert await ended(third)
+        assert await goes_on(second)
+        assert await goes_on(keys)
+        await asyncio.to_thread(logins[1].ask, "DELETE", "/api/v1/api-keys/1", None, 204)
+        assert await ended(keys)
+        assert await goes_on(second)
+    async with aiohttp.ClientSession() as session, session.get(f"{guarded.http}/sse?ticket={late}") as refused:
         assert refused.status == 401

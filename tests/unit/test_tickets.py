@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared import tickets
 from shared.signed import ISSUER, BadToken, Kind, read, sign
-from shared.tickets import KINDS, BadTicket, Ticket, Used, issue, verify
+from shared.tickets import KINDS, BadTicket, Holder, Ticket, Used, issue, verify
 
 SECRET = "s" * 40
 NOW = 1_767_268_800.0
@@ -103,14 +103,20 @@ def test_a_token_that_is_not_even_looked_at(token: str) -> None:
 
 def test_a_ticket_tells_whose_data_it_opens() -> None:
     """One user's, or everybody's."""
-    ticket = verify(SECRET, "ws", issue(SECRET, "ws", 7, everybody=False, now_s=NOW), NOW)
-    assert (ticket.user_id, ticket.tenants, ticket.ends_s) == (7, frozenset({7}), NOW + 30)
-    assert verify(SECRET, "sse", issue(SECRET, "sse", 1, everybody=True, now_s=NOW), NOW).tenants is None
+    ticket = verify(SECRET, "ws", issue(SECRET, "ws", Holder(7), NOW), NOW)
+    assert (ticket.holder, ticket.holder.tenants, ticket.ends_s) == (Holder(7), frozenset({7}), NOW + 30)
+    assert verify(SECRET, "sse", issue(SECRET, "sse", Holder(1, everybody=True), NOW), NOW).holder.tenants is None
+
+
+def test_a_ticket_tells_by_what_it_was_asked_for() -> None:
+    """A login or a key, with which its stream ends."""
+    for holder in (Holder(7, session="a" * 32), Holder(7, key=3), Holder(1, everybody=True, key=4)):
+        assert verify(SECRET, "ws", issue(SECRET, "ws", holder, NOW), NOW).holder == holder
 
 
 def test_a_ticket_is_for_one_purpose_one_secret_and_half_a_minute() -> None:
     """And for nobody who has none."""
-    text = issue(SECRET, "ws", 7, everybody=False, now_s=NOW)
+    text = issue(SECRET, "ws", Holder(7), NOW)
     assert verify(SECRET, "ws", text, NOW + 39)
     for secret, purpose, shown, now_s in (
         (SECRET, "sse", text, NOW),
@@ -124,9 +130,17 @@ def test_a_ticket_is_for_one_purpose_one_secret_and_half_a_minute() -> None:
             verify(secret, purpose, shown, now_s)  # type: ignore[arg-type]
 
 
+WITH_A_BAD_KEY = {"sub": "1", "jti": "a", "all": False, "key": []}
+
+
 def test_a_ticket_without_its_claims() -> None:
     """Signed by us, and still no ticket."""
-    for told in ({"sub": "x", "jti": "a", "all": False}, {"sub": "1", "all": False}, {"sub": "1", "jti": "a"}):
+    for told in (
+        {"sub": "x", "jti": "a", "all": False},
+        {"sub": "1", "all": False},
+        {"sub": "1", "jti": "a"},
+        WITH_A_BAD_KEY,
+    ):
         with pytest.raises(BadTicket):
             verify(SECRET, "ws", sign(KINDS["ws"], SECRET, told, NOW), NOW)
 
@@ -134,7 +148,7 @@ def test_a_ticket_without_its_claims() -> None:
 def test_a_ticket_opens_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is remembered until it would be refused for its age, and never more than the bound of them."""
     used = Used()
-    ticket = Ticket("a", 7, everybody=False, ends_s=int(NOW) + 30)
+    ticket = Ticket("a", Holder(7), ends_s=int(NOW) + 30)
     used.use(ticket, NOW)
     for later_s in (0, 39):
         with pytest.raises(BadTicket, match="was used"):

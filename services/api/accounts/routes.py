@@ -111,6 +111,7 @@ async def refresh() -> Response:
         raise _ended() from error
     found = await queries.rotate(resources().engine, read, door().now_ns())
     if found.reused and found.user is not None:
+        resources().registry_changed(Change(kind="user", id=found.user["id"]))
         await note("refresh_reused", found.user["id"], read.session, ok=False)
     if found.successor is None or found.user is None:
         raise _ended()
@@ -127,6 +128,7 @@ async def logout() -> Response:
     for session in await _sessions_shown(asked.refresh_token):
         user_id = await queries.end_session(resources().engine, session, door().now_ns())
         if user_id is not None:
+            resources().registry_changed(Change(kind="user", id=user_id))  # live streams of this login end, too
             await note("logout", user_id, session)
     gone = Response(b"", status=204)
     take_cookie(gone)

@@ -8,7 +8,7 @@ from services.api.door import door
 from services.api.encoding import reply
 from services.api.inputs import optional_body
 from services.api.live.schemas import LiveTicket, Wish
-from shared.tickets import KINDS, issue
+from shared.tickets import KINDS, Holder, issue
 
 routes = Blueprint("live", __name__)
 
@@ -19,9 +19,12 @@ routes = Blueprint("live", __name__)
 @document_request(Wish)
 @document_response(LiveTicket, 201)
 async def make_ticket(caller: Caller) -> Response:
-    """A ticket for one live stream, which shows what the caller may see. Without a body: for a WebSocket."""
+    """A ticket for one live stream, which shows what the caller may see. Without a body: for a WebSocket.
+
+    The stream ends when the login or the key by which the ticket was asked for ends.
+    """
     wish = await optional_body(Wish)
     here = door()
-    everybody = caller.tenants is None
-    ticket = issue(here.secret, wish.purpose, caller.user_id, everybody=everybody, now_s=here.now_s)
+    holder = Holder(caller.user_id, caller.tenants is None, caller.session, caller.key)
+    ticket = issue(here.secret, wish.purpose, holder, here.now_s)
     return reply({"ticket": ticket, "purpose": wish.purpose, "expires_in": KINDS[wish.purpose].lifetime_s}, 201)
