@@ -25,6 +25,7 @@ from shared.timeseries.store import (
     WindowSeries,
 )
 
+_FORBIDDEN: Final = 403
 TIMEOUT_S: Final = 30.0
 
 
@@ -131,7 +132,8 @@ class InfluxStore:
 
     async def ping(self) -> None:
         answer = await self._send(PROBE)
-        if not answer.stored:
+        # 403: a token that only reads, as api and realtime may have it; who writes hears of it with each write
+        if not answer.stored and answer.status != _FORBIDDEN:
             raise Unavailable(f"InfluxDB refuses even a probe: {answer.reason}") if answer.refused else outage(answer)
         await self._ask(influxql.ASK_PROBE)
 

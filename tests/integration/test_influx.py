@@ -193,11 +193,21 @@ async def test_who_is_not_let_in_says_so_and_heals(fake: FakeInflux, store: Infl
     fake.fault = answering(status, "not you")
     with pytest.raises(Denied, match="not you"):
         await write(store, batch(1))
-    with pytest.raises(Denied, match="not you"):
-        await store.ping()
+    if status != 403:
+        with pytest.raises(Denied, match="not you"):
+            await store.ping()
     fake.fault = None
     await write(store, batch(1))
     await store.ping()
+
+
+async def test_a_token_that_only_reads_finds_the_store_well(fake: FakeInflux, store: InfluxStore) -> None:
+    """A write that is forbidden (403) is no outage to who asks whether it is there; a query that fails is."""
+    fake.fault = answering(403, "insufficient permissions for write")
+    await store.ping()
+    fake.query_fault = answering(403, "not you")
+    with pytest.raises(Denied, match="not you"):
+        await store.ping()
 
 
 async def test_a_wrong_token_or_bucket_is_denied_in_both_directions(fake: FakeInflux) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.peers.guest import Guest
 from tests.peers.installation import Installation
+from tests.peers.waiting import eventually
 
 pytestmark = [pytest.mark.peer(name) for name in ("mosquitto", "influxd", "postgres", "nginx", "openssl", "dashboard")]
 NOT_AUTHORIZED, NO_MATCHING_SUBSCRIBERS = 0x87, 0x10
@@ -81,6 +82,11 @@ def test_a_token_of_the_store_either_writes_or_reads(site: Installation) -> None
         ("read", "/write"): 403,
         ("read", "/query"): 200,
     }
+
+
+def test_who_only_reads_the_store_finds_it_well(site: Installation) -> None:
+    """Neither api nor realtime takes it for an outage that it may not write."""
+    eventually(lambda: site.api.dependency("store") == site.realtime.dependency("store") == "ok", 30)
 
 
 def test_the_proxy_publishes_what_it_should(site: Installation, guest: Guest) -> None:
