@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.peers.guarded import Guarded
 from tests.peers.programs import PEERS
@@ -17,6 +17,9 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+# a machine that does five things at once is slow, not wrong
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="module")
