@@ -17,7 +17,7 @@ def cli() -> None:
 
 for command in (
     *(serve.up, serve.ingest, serve.api, serve.realtime),
-    *(operate.db, operate.user, operate.key, examine.doctor),
+    *(operate.db, operate.user, operate.key, operate.device, examine.doctor),
     *(measure.simulate, measure.bench, describe.schema),
 ):
     cli.add_command(command)
