@@ -17,7 +17,7 @@ def cli() -> None:
 
 for command in (
     *(serve.up, serve.ingest, serve.api, serve.realtime),
-    *(operate.db, operate.user, operate.key, provision.provision, examine.doctor),
+    *(operate.db, operate.user, operate.key, operate.device, provision.provision, examine.doctor),
     *(keep.backup, keep.restore),
     *(remote.export_readings, remote.import_readings, remote.deadletters),
     *(measure.simulate, measure.bench, describe.schema),

@@ -21,13 +21,21 @@ from services.api.apikeys.queries import add_key as insert_key
 from services.api.apikeys.routes import key_row
 from services.api.apikeys.schemas import NewKey
 from services.api.audit.queries import Event, note
-from services.api.errors import invalid
+from services.api.auth import LOCAL_ADMIN
+from services.api.credentials.queries import add_credential, delete_credential
+from services.api.credentials.schemas import NewCredential
+from services.api.devices.changes import add_device as insert_device
+from services.api.devices.schemas import NewDevice
+from services.api.dynsec.commands import Account
+from services.api.errors import ApiError, invalid
 from services.api.users.schemas import NewUser, PasswordSet
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
+from shared.passwords import hash_password, new_password
 from shared.process import ExitCode, Refusal
 from shared.settings import ServiceSettings, read_settings
+from telemetrio.enrolment import Proof, enrol
 from telemetrio.settings import refuse_unknown
 
 T = TypeVar("T")
@@ -41,6 +49,16 @@ class Wish(NamedTuple):
     name: str
     scopes: list[str]
     days: float | None
+
+
+class Enrolled(NamedTuple):
+    """A device to be added. `owner`: an address; empty: the local admin."""
+
+    device_id: str
+    name: str
+    profile: str
+    owner: str
+    credential: str
 
 
 def migrate(**flags: Any) -> None:
@@ -94,6 +112,33 @@ def add_key(wish: Wish, **flags: Any) -> str:
         row = await insert_key(engine, key_row(new, key, user_id, time.time_ns()))
         await _note(engine, "key_added", f"key {row['id']} {row['hint']} {row['scopes']}")
         return key
+
+    return _run(work, flags)
+
+
+def add_device(wish: Enrolled, **flags: Any) -> Proof:
+    """A device, if there is none of this id, and a credential for it, which nobody can see again."""
+    name = wish.name or wish.device_id
+    device = _checked(NewDevice, {"device_id": wish.device_id, "name": name, "profile": wish.profile})
+    credential = _checked(NewCredential, {"name": wish.credential}).name
+
+    async def work(engine: AsyncEngine) -> Proof:
+        owner = await _user_id(engine, wish.owner) if wish.owner else LOCAL_ADMIN.user_id
+        row = {**device.model_dump(include={"device_id", "name", "profile", "disabled"}), "user_id": owner}
+        password, now_ns = new_password(), time.time_ns()
+        kept = {"name": credential, "password_hash": hash_password(password), "created_ns": now_ns}
+        try:
+            await insert_device(engine, row, {"user_id": owner}, now_ns)
+            await add_credential(engine, device.device_id, None, kept)
+        except ApiError as error:
+            raise Refusal(error.message, ExitCode.WRONG_SETTINGS) from error
+        try:
+            proof = await enrol(Account(device.device_id, credential), password, flags)
+        except Refusal:
+            await delete_credential(engine, device.device_id, None, credential)
+            raise
+        await _note(engine, "device_added", f"{device.device_id} {credential}")
+        return proof
 
     return _run(work, flags)
 

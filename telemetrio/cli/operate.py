@@ -65,3 +65,27 @@ def key_add(*, email: str, name: str, scopes: tuple[str, ...], days: float | Non
     from telemetrio.operator import Wish, add_key  # noqa: PLC0415
 
     click.echo(add_key(Wish(email, name, list(scopes), days), **flags))
+
+
+@click.group()
+def device() -> None:
+    """Devices and what they prove themselves with."""
+
+
+@device.command("add")
+@click.argument("device_id")
+@click.option("--name", default="", help="What people call it. Default: its id.")
+@click.option("--profile", default="environment", show_default=True, help="What it measures.")
+@click.option("--owner", default="", metavar="EMAIL", help="Whose it is. Default: the local admin.")
+@click.option("--credential", default="first", show_default=True, help="What its credential is called.")
+@data_dir
+def device_add(*, data_dir: Any, **wish: str) -> None:
+    """Add a device with a credential, and print what it presents to the broker, this once.
+
+    Of a device that exists it only makes the credential. A running system knows it within 30 s.
+    """
+    from telemetrio.operator import Enrolled, add_device  # noqa: PLC0415
+
+    proof = add_device(Enrolled(**wish), data_dir=data_dir)
+    for name, said in zip(("client id", "username", "password"), proof, strict=True):
+        click.echo(f"{name}: {said}")

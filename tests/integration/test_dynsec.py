@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiomqtt
+import paho.mqtt.publish
 import pytest
 
 from services.api.dynsec import provisioner as module
@@ -17,10 +18,11 @@ from services.api.dynsec.provisioner import Provisioner
 from services.api.resources import KEY
 from shared.broker import Backoff, BrokerSettings
 from tests.integration.api_rig import Api, opened
+from tests.peers.api import ApiProcess
 from tests.peers.dynsec import PASSWORD, USER, secured, url
 from tests.peers.mosquitto import OPEN, Mosquitto
 from tests.peers.mqtt import PUBLISH, Client, connect, publish
-from tests.peers.waiting import eventually_async
+from tests.peers.waiting import eventually, eventually_async
 
 pytestmark = [pytest.mark.peer("mosquitto"), pytest.mark.peer("mosquitto_dynsec")]
 
@@ -248,3 +250,24 @@ async def test_a_command_that_is_refused_is_named(place: Place) -> None:
         with pytest.raises(CommandRefused, match="addClientRole d1~a: Client not found"):
             await line.tell({"command": "addClientRole", "username": "d1~a", "rolename": "nobody's"})
         hearing.cancel()
+
+
+def test_an_api_of_its_own_tells_the_broker(tmp_path: Path) -> None:
+    """`telemetrio api` with TELEMETRIO_BROKER_AUTH=dynsec: what it made gets in, and it says how the accounts are."""
+    with (
+        secured(tmp_path) as broker,
+        ApiProcess(tmp_path / "data", TELEMETRIO_MQTT_URL=url(broker), TELEMETRIO_BROKER_AUTH="dynsec") as process,
+    ):
+        process.ready()
+        eventually(lambda: process.dependency("device_accounts") == "ok", 40)
+        assert process.post("/api/v1/devices", {"device_id": "d1", "name": "D"}).status == 201
+        made = process.post(PATH, {"name": "a"}).json
+        paho.mqtt.publish.single(
+            "iot/devices/d1/data",
+            b"{}",
+            qos=1,
+            hostname="127.0.0.1",
+            port=broker.port,
+            client_id="d1",
+            auth={"username": made["username"], "password": made["password"]},
+        )

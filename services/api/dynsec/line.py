@@ -2,18 +2,20 @@
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
 from aiomqtt import Client
 
 from services.api.dynsec.commands import Command, Found, ours
-from shared.broker import publish
+from shared.broker import BrokerSettings, aiomqtt_arguments, publish
 
 _TOPIC: Final = "$CONTROL/dynamic-security/v1"
 _ANSWERS: Final = f"{_TOPIC}/response"
 _REFUSED: Final = 0x80
 _PAGE: Final = 500
+_CONNECTED_S: Final = 10.0
 _DONE_ALREADY: Final = {
     "createRole": "Role already exists",
     "deleteClient": "Client not found",
@@ -93,3 +95,17 @@ class Line:
                     return (await self._answer)[0]
             except TimeoutError as error:
                 raise Deaf(f"nobody answers on {_TOPIC} within {self._within_s:g} s: {MEND}") from error
+
+
+async def tell_all(broker: BrokerSettings, client_id: str, commands: Sequence[Command]) -> None:
+    """Over a connection of its own; raises Deaf, CommandRefused, MqttError, OSError."""
+    async with Client(**aiomqtt_arguments(broker, client_id), timeout=_CONNECTED_S) as client:
+        line = Line(client)
+        await line.open()
+        hearing = asyncio.create_task(line.hear())
+        try:
+            for command in commands:
+                await line.tell(command)
+        finally:
+            hearing.cancel()
+            await asyncio.wait([hearing])
