@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.peer("postgres"), pytest.mark.peer
 _BEGIN_NS = 1_767_268_800_000_000_000
 _HOUR_NS = 3_600_000_000_000
 _DEVICES = 20
-_KILLS = 3
+_KILLS = 2
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def killed(far: Callable[[], bool], *words: str, **environment: str) -> None:
     """Kill -9 when it has come so far; it must not have been at its end."""
     process = started(*words, **environment)
     try:
-        eventually(lambda: process.poll() is not None or far(), 240)
+        eventually(lambda: process.poll() is not None or far(), 600)
     finally:
         process.kill()
     assert process.wait() == -9
@@ -82,7 +82,7 @@ def started(*words: str, **environment: str) -> subprocess.Popen[bytes]:
 
 
 def ended(*words: str, **environment: str) -> None:
-    assert started(*words, **environment).wait(300) == 0
+    assert started(*words, **environment).wait(900) == 0
 
 
 async def everything(system: System, device: int) -> list[Reading]:
@@ -103,7 +103,7 @@ async def compare(chosen: StoreSettings, each: int) -> None:
 
 @pytest.mark.long
 def test_a_million_readings_killed_in_the_middle(cluster: Cluster, influxd: Influxd, tmp_path: Path) -> None:
-    """Each command killed three times: what is on the servers then is, reading by reading, what was in the files."""
+    """Each command killed twice: what is on the servers then is, reading by reading, what was in the files."""
     each, file = 50_000, tmp_path / "site.tar"
     source = StoreSettings(data_dir=tmp_path / "files", _env_file=None)
     source.data_dir.mkdir()
@@ -111,7 +111,7 @@ def test_a_million_readings_killed_in_the_middle(cluster: Cluster, influxd: Infl
     unfinished = file.with_name("site.tar.partial")
     taking = ("backup", str(file), "--data-dir", str(source.data_dir))
     for kill in range(_KILLS):
-        killed(lambda least=1_000_000 * (kill + 1): size(unfinished) > least, *taking)  # type: ignore[misc]
+        killed(lambda least=2_000_000 * (kill + 1): size(unfinished) > least, *taking)  # type: ignore[misc]
     ended(*taking)
     manifest = check(file, Progress(disable=True)).manifest
     assert rows_of(manifest.parts, history.READINGS) == _DEVICES * each
@@ -120,7 +120,7 @@ def test_a_million_readings_killed_in_the_middle(cluster: Cluster, influxd: Infl
     putting = ("restore", str(file), "--data-dir", str(tmp_path / "servers"))
     bookmark = file.with_name("site.tar.restoring")
     for kill in range(_KILLS):
-        killed(lambda least=50 * (kill + 1): parts_done(bookmark) > least, *putting, **servers)  # type: ignore[misc]
+        killed(lambda least=60 * (kill + 1): parts_done(bookmark) > least, *putting, **servers)  # type: ignore[misc]
     ended(*putting, **servers)
     target = StoreSettings(
         data_dir=tmp_path / "servers", database_url=cluster.url, influxdb_url=influxd.url, _env_file=None

@@ -88,7 +88,7 @@ async def fill(system: System) -> None:
 
 async def tables(system: System) -> dict[str, Sequence[Any]]:
     """The rows of each, but for what was noted of the restore itself."""
-    found = {}
+    found: dict[str, Sequence[Any]] = {}
     async with system.engine.connect() as connection:
         for table in metadata.sorted_tables:
             rows = await connection.execute(select(table).order_by(*table.primary_key.columns))

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from sqlalchemy import insert
 
 from services.ingest.lock import hold
-from shared.database.migrations.upgrade import upgrade
+from shared.database.migrations.upgrade import move, newest_revision, upgrade
 from shared.database.tables import devices, metadata, users
 from shared.process import Refusal
 from shared.readings import Reading
@@ -112,6 +112,28 @@ async def test_every_table_is_in_it(source: StoreSettings, tmp_path: Path) -> No
     }
     assert rows_of(parts, history.READINGS) == len(rig.readings())
     assert rows_of(parts, history.LATE) == len(rig.NOTES)
+
+
+async def moment_of(chosen: StoreSettings) -> None:
+    async with opened(chosen) as made:
+        await rig.fill(made)
+        async with relational.one_moment(made.engine) as connection:
+            before = [line async for line in relational.lines_of(connection, users)]
+            async with made.engine.begin() as other:
+                await other.execute(insert(users), {"id": 77, "name": "meanwhile", "created_ns": 0})
+            assert [line async for line in relational.lines_of(connection, users)] == before
+        assert len((await rig.tables(made))["users"]) == len(before) + 1
+
+
+async def test_it_is_one_moment_of_a_file(tmp_path: Path) -> None:
+    """What others write meanwhile is not seen, and they don't wait."""
+    await moment_of(settings(tmp_path / "data"))
+
+
+@pytest.mark.peer("postgres")
+async def test_it_is_one_moment_of_postgresql(shared_cluster: Cluster, tmp_path: Path) -> None:
+    """The same there."""
+    await moment_of(settings(tmp_path / "data", database_url=await shared_cluster.fresh()))
 
 
 async def test_it_holds_hashes_and_is_its_owners_alone(source: StoreSettings, tmp_path: Path) -> None:
@@ -375,14 +397,17 @@ def crafted(file: Path, revision: str, rows: dict[str, list[bytes]]) -> None:
         writer.end()
 
 
-async def test_an_archive_of_an_older_version(tmp_path: Path) -> None:
+async def test_an_archive_of_an_older_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its rows go through the migrations that the system itself would have gone through."""
     user = b'{"id":7,"name":"Ann","email":"ann@example.org","role":"admin","created_ns":5}'
     device = b'{"id":3,"device_id":"d","name":"D","user_id":7,"profile":"open","claimed":true,"disabled":false,'
     device += b'"created_ns":1}'
     crafted(tmp_path / "old.tar", "0002", {"users": [user], "devices": [device]})
     target = settings(tmp_path / "target")
+    moved = Mock(wraps=move)
+    monkeypatch.setattr(relational, "move", moved)
     await restored(tmp_path / "old.tar", target)
+    assert [call.args[1] for call in moved.call_args_list] == ["0002", newest_revision()]
     async with opened(target) as made:
         found = await rig.tables(made)
         assert found["users"] == [(7, "Ann", "ann@example.org", "admin", 5, {}, None, False, False)]

@@ -25,6 +25,7 @@ PURE: Final = (
     "shared.timeseries.body",
     "shared.timeseries.calendar",
     "shared.timeseries.fields",
+    "shared.timeseries.holdingsql",
     "shared.timeseries.influxql",
     "shared.timeseries.late",
     "shared.timeseries.lineprotocol",
