@@ -33,8 +33,10 @@ class Source(Counters):
 
 
 class Stage(BaseModel):
-    """How long the readings of the last minute took: `device`, from their own time until they were on disk; `commit`
-    alone; `store`, from being on disk until the time-series store had them.
+    """How long the readings of the last minute took.
+
+    `device`: from their own time until they were on disk; `commit`: that alone; `store`: from there until the
+    time-series store had them.
     """
 
     stage: Literal["device", "commit", "store"]
