@@ -1,17 +1,32 @@
-// Starts the page.
+// Starts the page; what needs to be let in waits for it.
 import { createPinia } from "pinia";
-import { createApp } from "vue";
+import { createApp, watch } from "vue";
 import App from "./App.vue";
 import "uplot/dist/uPlot.min.css";
 import "./styles/tokens.css";
 import "./styles/page.css";
+import "./styles/form.css";
 import "./styles/shell.css";
 import { router } from "./router";
-import { startAbout } from "./state/about";
 import { startBooks } from "./state/books";
 import { startFeed } from "./state/feed";
+import { useSession } from "./state/session";
+import { useSettings } from "./state/settings";
 
-createApp(App).use(createPinia()).use(router).mount("#app");
-startFeed();
-startBooks();
-void startAbout();
+const app = createApp(App).use(createPinia());
+const session = useSession();
+useSettings();
+void session.start();
+app.use(router).mount("#app");
+
+/** Once: whoever leaves, leaves by a page that begins anew. */
+const stop = watch(
+  () => session.allowed,
+  (allowed) => {
+    if (!allowed) return;
+    startFeed();
+    startBooks();
+    queueMicrotask(() => stop());
+  },
+  { immediate: true },
+);

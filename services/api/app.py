@@ -27,6 +27,7 @@ from services.api.people import routes as people
 from services.api.profiles import routes as profiles
 from services.api.readings import routes as readings
 from services.api.resources import KEY, Resources
+from services.api.sessions import routes as sessions
 from services.api.streaming import stream_bodies
 from services.api.transfer import routes as transfer
 from services.api.users import routes as users
@@ -55,6 +56,7 @@ def create_app(given: Resources) -> Quart:
         deadletters,
         items,
         accounts,
+        sessions,
         users,
         apikeys,
         audit,

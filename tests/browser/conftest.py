@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.peers.guarded import Guarded
 from tests.peers.programs import PEERS
 
 QUIET = (
@@ -30,11 +31,20 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page on which no script may fail and nothing may break the content security policy."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 860})
+    """A page on which no script may fail and nothing may break the content security policy; so its other tabs."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
     broken: list[str] = []
-    opened.on("pageerror", lambda error: broken.append(str(error)))
-    opened.on("console", lambda said: broken.append(said.text) if "Content Security Policy" in said.text else None)
-    yield opened
-    opened.close()
+    context.on("weberror", lambda failed: broken.append(str(failed.error)))
+    context.on("console", lambda said: broken.append(said.text) if "Content Security Policy" in said.text else None)
+    yield context.new_page()
+    context.close()
     assert broken == []
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """One `telemetrio up` with a login, for all files here that keep out of each other's way by users' addresses."""
+    running = Guarded(tmp_path_factory.mktemp("guarded") / "data")
+    running.start()
+    yield running
+    running.stop()

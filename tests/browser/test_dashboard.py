@@ -42,6 +42,13 @@ def test_a_first_device_appears_and_its_values_move(system: System, page: Page) 
     expect(page.locator("[data-part=balance]")).to_contain_text("balance")
 
 
+def test_nobody_is_asked_to_log_in_where_none_is_needed(shared_system: System, page: Page) -> None:
+    """Open access says so in the navigation, and the address of the login leads to the first page."""
+    open_live(page, f"{shared_system.http}/#/login")
+    assert page.url.endswith("#/")
+    expect(page.get_by_role("link", name="Open access")).to_be_visible()
+
+
 def test_the_chart_joins_history_and_live(shared_system: System, page: Page) -> None:
     """An open device shows what was stored before and what arrives now: each reading once, in one curve."""
     for step in range(5):
@@ -166,8 +173,8 @@ def test_it_fits_every_screen(shared_system: System, page: Page, width: int) -> 
         "": "article",
         f"#/devices/{device_id}": "[data-part=panel]",
         "#/dead-letters": "[data-part=dead-letter-list]",
+        "#/devices": "tr[data-device]",
     }
-    shown |= {"#/devices": "tr[data-device]"}
     for where, part in shown.items():
         open_live(page, f"{shared_system.http}/{where}")
         page.locator(part).first.wait_for(state="attached")

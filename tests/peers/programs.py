@@ -53,8 +53,9 @@ PEERS: Final[dict[str, Callable[[], Path | None]]] = {
     "node": node,
     "dashboard": file("telemetrio/web/index.html"),
     "socketio_client": file("frontend/node_modules/socket.io-client/dist"),
+    "axe": file("frontend/node_modules/axe-core/axe.min.js"),
 }
-BUILT: Final = frozenset({"node", "dashboard", "socketio_client"})
+BUILT: Final = frozenset({"node", "dashboard", "socketio_client", "axe"})
 
 
 def mend(name: str) -> str:

@@ -10,6 +10,7 @@ export interface FieldError {
 export class Refused extends Error {
   constructor(
     readonly status: number,
+    readonly code: string,
     message: string,
     readonly details: FieldError[],
   ) {
@@ -20,28 +21,49 @@ export class Refused extends Error {
 /** Nothing usable came back: the server is away, or something between us and it. */
 export class Unreachable extends Error {}
 
-const TIMEOUT_MS = 10_000;
-let accessToken: () => string | null = () => null;
-
-/** Where every request finds its access token; null while there is no need of one. */
-export function authorizeBy(token: () => string | null): void {
-  accessToken = token;
+/** Who asks. Null while nobody is logged in, or nobody needs to be. */
+export interface Bearer {
+  token(): Promise<string | null>;
+  /** Another one in place of a token that the API refused; null if there is none any more. */
+  renewed(refused: string): Promise<string | null>;
 }
 
+const TIMEOUT_MS = 10_000;
+let bearer: Bearer = { token: async () => null, renewed: async () => null };
 let clockOffsetMs = 0;
+
+/** Where every request finds its access token. */
+export function authorizeBy(who: Bearer): void {
+  bearer = who;
+}
 
 /** The server's idea of now: ages must not depend on how this machine's clock is set. */
 export function serverNow(): number {
   return Date.now() + clockOffsetMs;
 }
 
+/** As whoever is logged in; a token whose time is over is replaced, and the question asked once more. */
 export async function request<T>(path: string, init: RequestInit = {}, timeoutMs = TIMEOUT_MS): Promise<T> {
+  const token = await bearer.token();
+  try {
+    return await ask<T>(path, init, token, timeoutMs);
+  } catch (error) {
+    if (token === null || !(error instanceof Refused) || error.status !== 401) throw error;
+    const next = await bearer.renewed(token);
+    if (next === null) throw error;
+    return ask<T>(path, init, next, timeoutMs);
+  }
+}
+
+/** As `token`, or as nobody. */
+export async function ask<T>(path: string, init: RequestInit, token: string | null, timeoutMs = TIMEOUT_MS): Promise<T> {
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout;
+  const headers = { Accept: "application/json", ...(token === null ? {} : { Authorization: `Bearer ${token}` }), ...init.headers };
   let response: Response;
   let body: unknown;
   try {
-    response = await fetch(path, { ...init, signal, headers: { Accept: "application/json", ...authorization(), ...init.headers } });
+    response = await fetch(path, { ...init, signal, headers });
     body = response.status === 204 ? null : await response.json();
   } catch (error) {
     if (init.signal?.aborted) throw error;
@@ -53,14 +75,13 @@ export async function request<T>(path: string, init: RequestInit = {}, timeoutMs
   throw refusal(response.status, body);
 }
 
-function authorization(): Record<string, string> {
-  const token = accessToken();
-  return token === null ? {} : { Authorization: `Bearer ${token}` };
+/** What makes a request of a body. */
+export function json(method: string, body: unknown): RequestInit {
+  return { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
 }
 
 export function send<T>(method: string, path: string, body?: unknown): Promise<T> {
-  if (body === undefined) return request<T>(path, { method });
-  return request<T>(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  return request<T>(path, body === undefined ? { method } : json(method, body));
 }
 
 export function post<T>(path: string, body: unknown): Promise<T> {
@@ -69,10 +90,13 @@ export function post<T>(path: string, body: unknown): Promise<T> {
 
 /** What is no JSON: bytes as they are, which a link could not ask for where a login is needed. */
 export async function download(path: string): Promise<Blob> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const token = await bearer.token();
   let response: Response;
   try {
-    response = await fetch(path, { signal, headers: authorization() });
+    response = await fetch(path, {
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: token === null ? {} : { Authorization: `Bearer ${token}` },
+    });
     if (response.ok) return await response.blob();
   } catch (error) {
     throw new Unreachable("The server does not answer.", { cause: error });
@@ -84,9 +108,11 @@ function refusal(status: number, body: unknown): Refused {
   const seen = (typeof body === "object" && body !== null ? body : {}) as {
     message?: string;
     error?: string;
+    code?: string;
     details?: FieldError[];
   };
-  return new Refused(status, seen.message ?? seen.error ?? `The server answers ${status}.`, seen.details ?? []);
+  const message = seen.message ?? seen.error ?? `The server answers ${status}.`;
+  return new Refused(status, seen.code ?? "", message, seen.details ?? []);
 }
 
 /** `Date` has whole seconds: a smaller difference says nothing. */

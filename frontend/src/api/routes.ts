@@ -1,6 +1,6 @@
 // The routes this page reads and writes, typed. The whole API is described at /docs.
 import type { LiveReading, Value, Values } from "../live/messages";
-import { post, request } from "./http";
+import { ask, post, request } from "./http";
 
 export interface DeviceRecord {
   id: number;
@@ -57,11 +57,13 @@ export interface ReadingsQuery {
 
 export interface About {
   version: string;
+  auth: "open" | "required";
+  registration: boolean;
   mqtt_port: number | null;
 }
 
 export function readAbout(): Promise<About> {
-  return request("/api/v1/about");
+  return ask("/api/v1/about", {}, null);
 }
 
 export function listDevices(): Promise<DeviceRecord[]> {

@@ -11,8 +11,15 @@ export function ago(ms: number): string {
   return `${Math.floor(hours / 24)} days ago`;
 }
 
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+let clock: Intl.DateTimeFormat;
+let day: Intl.DateTimeFormat;
+
+/** The time zone of everything that is written from now on; undefined: the browser's. */
+export function readIn(timeZone?: string): void {
+  clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone });
+  day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone });
+}
+readIn();
 
 export function timeOfDay(ms: number): string {
   return clock.format(ms);
@@ -20,4 +27,15 @@ export function timeOfDay(ms: number): string {
 
 export function dayAndTime(ms: number): string {
   return `${day.format(ms)}, ${clock.format(ms)}`;
+}
+
+/** Day and time in any time zone, with the zone's own short name. */
+export function timeIn(timeZone: string, ms: number): string {
+  const parts = { weekday: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short" } as const;
+  return new Intl.DateTimeFormat("en-GB", { ...parts, timeZone }).format(ms);
+}
+
+/** A day, with its year. */
+export function date(ms: number): string {
+  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" }).format(ms);
 }

@@ -1,15 +1,7 @@
 // What this server says of itself: where its broker listens.
-import { shallowRef } from "vue";
-import { readAbout } from "../api/routes";
+import { computed } from "vue";
+import { useSession } from "./session";
 
 const USUAL_PORT = 1883;
 
-export const mqttPort = shallowRef(USUAL_PORT);
-
-export async function startAbout(): Promise<void> {
-  try {
-    mqttPort.value = (await readAbout()).mqtt_port ?? USUAL_PORT;
-  } catch {
-    // only the lines to copy depend on it, and they name the port in plain sight
-  }
-}
+export const mqttPort = computed(() => useSession().about?.mqtt_port ?? USUAL_PORT);

@@ -1,9 +1,9 @@
-// Ingest's books, asked for every two seconds while somebody looks.
-import { ref, shallowRef } from "vue";
-import { Refused } from "../api/http";
+// Ingest's books, asked for every two seconds while somebody looks who may.
+import { computed, ref, shallowRef } from "vue";
 import { readTotals } from "../api/routes";
 import type { BookTotals } from "../api/routes";
 import { askAgain } from "./feed";
+import { useSession } from "./session";
 
 const EVERY_MS = 2_000;
 
@@ -13,7 +13,7 @@ export const pace = shallowRef<Pace | null>(null);
 /** Entries wait, and the store takes none of them. */
 export const storeStalled = ref(false);
 /** They are an administrator's business: nobody else is told. */
-export const booksDenied = ref(false);
+export const booksDenied = computed(() => !useSession().isAdmin);
 
 export type Pace = Record<"received" | "stored" | "dead_lettered" | "discarded", number>;
 
@@ -45,15 +45,13 @@ function watchPace(before: BookTotals | null, now: BookTotals, at: number): void
 }
 
 async function poll(): Promise<void> {
-  if (!document.hidden) {
+  if (!document.hidden && useSession().isAdmin) {
     try {
       const now = await readTotals();
       watchStore(books.value, now);
       watchPace(books.value, now, performance.now());
       books.value = now;
-      booksDenied.value = false;
-    } catch (error) {
-      booksDenied.value = error instanceof Refused && error.status === 403;
+    } catch {
       // feed.ts says that the API is away; the last known figures stay, greyed
     }
   }

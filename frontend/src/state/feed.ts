@@ -1,11 +1,15 @@
 // Wires the live connection and the API to the fleet: what arrives, what is asked for again, and who is told.
 import { ref, shallowRef } from "vue";
+import { readTicket } from "../api/accounts";
+import { Refused } from "../api/http";
 import { listDevices } from "../api/routes";
 import { LiveClient } from "../live/client";
 import type { ConnectionState, Socket } from "../live/client";
 import type { LiveReading } from "../live/messages";
+import { TicketedSocket } from "../live/ticketed";
 import { takeReadings, takeRecords, takeStatus } from "./fleet";
 import { count } from "./rate";
+import { useSession } from "./session";
 
 const REFRESH_MS = 30_000;
 const RETRY_MS = 3_000;
@@ -39,8 +43,9 @@ export async function refresh(): Promise<void> {
     takeRecords(await listDevices());
     loaded.value = true;
     apiAwaySince.value = null;
-  } catch {
-    apiAwaySince.value ??= Date.now(); // shown by the page, and tried again below
+  } catch (error) {
+    // shown by the page, and tried again below; a server that says no is there
+    if (!(error instanceof Refused)) apiAwaySince.value ??= Date.now();
   } finally {
     asking = false;
     refreshSoon(apiAwaySince.value === null ? REFRESH_MS : RETRY_MS);
@@ -95,5 +100,6 @@ export function startFeed(): void {
 
 function openSocket(): Socket {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  return new WebSocket(`${scheme}://${location.host}/ws`);
+  const address = `${scheme}://${location.host}/ws`;
+  return useSession().required ? new TicketedSocket(address, readTicket) : new WebSocket(address);
 }

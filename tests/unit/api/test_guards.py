@@ -27,6 +27,7 @@ from services.api.people import routes as people
 from services.api.profiles import routes as profiles
 from services.api.readings import routes as readings
 from services.api.resources import Resources
+from services.api.sessions import routes as sessions
 from services.api.settings import ApiSettings
 from services.api.transfer import routes as transfer
 from services.api.users import routes as users
@@ -109,6 +110,7 @@ def test_every_part_of_the_api_is_in_the_app(app: Quart) -> None:
         probes,
         profiles,
         readings,
+        sessions,
         transfer,
         users,
     ]

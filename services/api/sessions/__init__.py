@@ -1,0 +1,1 @@
+"""Where somebody is logged in: their sessions, to see and to end."""
