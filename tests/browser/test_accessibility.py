@@ -31,8 +31,11 @@ class Shown(NamedTuple):
 
 PAGES: Final = (
     Shown("/", "article"),
-    Shown("/devices", "article"),
-    Shown("/devices", "article", "Add device"),
+    Shown("/devices", "tr[data-device]"),
+    Shown("/devices?show=cards", "article"),
+    Shown("/devices", "tr[data-device]", "Add device"),
+    Shown("/devices", "tr[data-device]", "Edit Seen"),
+    Shown("/devices", "tr[data-device]", "Many at once"),
     Shown("/devices/seen", "[data-part=panel]"),
     Shown("/dead-letters", "[data-part=dead-letter-list]"),
     Shown("/users", "[data-part=users]"),
