@@ -59,6 +59,7 @@ test("the command publishes exactly these values, whatever is in them", () => {
   expect(publishLine("d", { note: "it's" }, 1884, "[::1]")).toBe(
     String.raw`mosquitto_pub -h ::1 -p 1884 -t iot/devices/d/data -m '{"note": "it'\''s"}'`,
   );
+  expect(publishLine("d", { a: 1 }, 1883, "h", "s3cret")).toBe(`mosquitto_pub -h h -p 1883 -u d -P s3cret -t iot/devices/d/data -m '{"a": 1}'`);
 });
 
 test("the fleet to simulate finds a server on other ports", () => {

@@ -82,6 +82,18 @@ test("devices that nobody has named are told to the caller once, to ask for the 
   expect(fleet.takeReadings([reading(NOW, {}, "new")], true)).toEqual([]);
 });
 
+test("a device that the list no longer has is gone, unless it spoke just now", () => {
+  fleet.takeRecords([record(), record({ device_id: "old", last_seen: iso(NOW - 60_000) })]);
+  fleet.takeReadings([reading(NOW, { temperature: 1 }, "newcomer")], true);
+  fleet.takeRecords([record()]);
+  frames.shift()?.(0);
+  expect(fleet.devices.value.map(({ device_id }) => device_id)).toEqual(["d", "newcomer"]);
+  fleet.dropDevice("newcomer");
+  frames.shift()?.(200);
+  expect(fleet.findDevice("newcomer")).toBeUndefined();
+  expect(fleet.devices.value).toHaveLength(1);
+});
+
 test("a seed's server that only knows the three usual metrics is understood", () => {
   const { values: _, ...seed } = record({ temperature: 21, humidity: null });
   fleet.takeRecords([seed]);

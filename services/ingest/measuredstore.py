@@ -31,6 +31,10 @@ class MeasuredStore:
         except BaseException as error:
             outcome = type(error).__name__.lower()
             raise
+        else:
+            stored_ns = time.time_ns()
+            for batch in batches:
+                self._instruments.latency.note("store", (stored_ns - batch.committed_ns) / 1e9)
         finally:
             self._instruments.write_s.labels(outcome).observe(time.perf_counter() - begun)
             self._instruments.write_readings.observe(sum(len(batch.readings) for batch in batches))

@@ -13,6 +13,7 @@ from services.ingest.backlog import RegistryRow, oldest_ns
 from services.ingest.connection import Tally
 from services.ingest.delivery import Intake
 from services.ingest.group import Group, Letter
+from services.ingest.latency import Latency
 from services.ingest.live import LiveAnnouncer
 from services.ingest.outbox import Outbox
 from services.ingest.outboxfile import Completion
@@ -72,6 +73,7 @@ class Instruments:
         self.transactions = Counter(
             f"{part}_transactions", "Of the outbox's file, each with an fsync.", ["kind"], registry=registry
         )
+        self.latency = Latency()
         self._accepted = self._entries.labels("accepted", "")
         self._stored = self._entries.labels("stored", "")
 
@@ -106,15 +108,20 @@ class MeasuredOutbox(Outbox):
         super().__init__(settings, health)
         Figures(instruments.registry, self.figures())
         self._instruments = instruments
+        self.latency = instruments.latency
         self._oldest_ns: int | None = None
         self._heard_ns = 0
 
     async def commit(self, group: Group, registered: Iterable[RegistryRow]) -> ReadingBatch | None:
         begun = time.perf_counter()
         batch = await super().commit(group, registered)
-        self._instruments.committed(time.perf_counter() - begun, group)
+        took_s = time.perf_counter() - begun
+        self._instruments.committed(took_s, group)
+        self.latency.note("commit", took_s)
         if not group.gone:  # what is driven again was heard long ago
             self._heard_ns = max(self._heard_ns, group.received_ns)
+            if batch is not None and batch.readings and not group.quiet:
+                self.latency.note("device", (batch.committed_ns - batch.readings[-1].ts_ns) / 1e9)
         return batch
 
     def complete(self, completion: Completion, after: int | None = None) -> None:

@@ -226,7 +226,11 @@ class Mirror:
                 Part("device_status", latest_queries.push_status, status),
                 Part("predecessors", ledger.succeed, [{**whose, "before": epoch} for epoch in self._predecessors]),
                 Part("dead_letters", ledger.push_letters, [self._letter_row(*each) for each in letters]),
-                Part("ingest_books", ledger.push_books, [{**whose, **books, "updated_ns": now_ns}]),
+                Part(
+                    "ingest_books",
+                    ledger.push_books,
+                    [{**whose, **books, "stages": self._outbox.latency.told(), "updated_ns": now_ns}],
+                ),
             ],
         )
 

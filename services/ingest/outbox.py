@@ -19,6 +19,7 @@ from services.ingest.ballast import Ballast
 from services.ingest.books import Moves, Recount
 from services.ingest.errors import OutboxFull, RowDamaged
 from services.ingest.group import Group
+from services.ingest.latency import Latency
 from services.ingest.latest import Checkpoint, LatestBoard
 from services.ingest.outboxfile import Completion, OutboxFile, SpoolRow, Written, riding, transaction
 from services.ingest.progress import Progress
@@ -51,6 +52,7 @@ class Outbox:
         self._no_room = False
         self._checkpoint_s = 0.0
         self.board = LatestBoard()
+        self.latency = Latency()
         self.source = settings.source
         self.epoch = ""
         self.last_seq = 0

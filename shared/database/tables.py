@@ -229,4 +229,5 @@ ingest_books = Table(
     Column("epoch", String(32), primary_key=True),
     *(Column(name, BigInteger, nullable=False, default=0) for name in COLUMNS),
     Column("updated_ns", BigInteger, nullable=False),
+    Column("stages", Json, nullable=False, server_default=text("'{}'")),  # how long each took, of the minute before
 )

@@ -31,8 +31,11 @@ class Shown(NamedTuple):
 
 PAGES: Final = (
     Shown("/", "article"),
-    Shown("/devices", "article"),
-    pytest.param(Shown("/devices", "article", "Add device"), marks=pytest.mark.long),
+    Shown("/devices", "tr[data-device]"),
+    Shown("/devices?show=cards", "article"),
+    pytest.param(Shown("/devices", "tr[data-device]", "Add device"), marks=pytest.mark.long),
+    pytest.param(Shown("/devices", "tr[data-device]", "Edit Seen"), marks=pytest.mark.long),
+    pytest.param(Shown("/devices", "tr[data-device]", "Many at once"), marks=pytest.mark.long),
     Shown("/devices/seen", "[data-part=panel]"),
     Shown("/dead-letters", "[data-part=dead-letter-list]"),
     Shown("/users", "[data-part=users]"),

@@ -118,7 +118,7 @@ def test_it_says_that_it_reconnects_and_misses_nothing(system: System, page: Pag
 def test_adding_a_device_shows_what_the_api_says(shared_system: System, page: Page) -> None:
     """A refused ID is told at its field; an accepted one is there at once; a taken one is refused by name."""
     publish(shared_system, "there", temperature=1)
-    open_live(page, shared_system.http)
+    open_live(page, f"{shared_system.http}/#/devices?show=cards")
     add(page, "not a valid id", "Valid name")
     expect(page.locator("[name=device_id]")).to_have_attribute("aria-invalid", "true")
     page.keyboard.press("Escape")
@@ -152,6 +152,9 @@ def test_many_devices_cost_only_what_is_seen(system: System, page: Page) -> None
         publish(system, f"unit-{number:03}", temperature=number)
     open_live(page, system.http)
     expect(page.locator("[data-part=devices-online]")).to_contain_text("120")
+    page.get_by_role("link", name="All devices").click()
+    page.get_by_text("Cards", exact=True).click()
+    page.locator("article").first.wait_for()
     assert 0 < page.locator("article").count() < 60
     page.mouse.wheel(0, 100_000)
     page.locator("article[data-device=unit-119]").wait_for()
@@ -170,6 +173,7 @@ def test_it_fits_every_screen(shared_system: System, page: Page, width: int) -> 
         "": "article",
         f"#/devices/{device_id}": "[data-part=panel]",
         "#/dead-letters": "[data-part=dead-letter-list]",
+        "#/devices": "tr[data-device]",
     }
     for where, part in shown.items():
         open_live(page, f"{shared_system.http}/{where}")

@@ -8,7 +8,7 @@ import pytest
 
 from services.api import auth
 from services.api.auth import Caller
-from services.api.ingest.schemas import Books
+from services.api.ingest.schemas import Books, Stages
 from shared.database.tables import ingest_books
 from tests.integration.api_rig import Api, opened
 
@@ -38,6 +38,21 @@ async def test_books_are_told_by_source_and_in_all(api: Api) -> None:
     total = books["total"]
     assert (total["received"], total["stored"], total["spooled"], total["dead_lettered"]) == (15, 10, 3, 1)
     assert (total["discarded"], total["duplicates"], total["balanced"]) == (1, 2, True)
+
+
+async def test_stages_are_told_by_source(api: Api) -> None:
+    """Each with the middle and the worst of its newest samples; a source that never measured any has none."""
+    took = {"p50_ms": 1.5, "p99_ms": 20.0, "n": 7}
+    told_ns = time.time_ns() - 5_000_000_000
+    await api.fill(ingest_books, {"source": "a", "epoch": "e", "stages": {"commit": took}, "updated_ns": told_ns})
+    await api.fill(ingest_books, {"source": "b", "epoch": "e", "updated_ns": 0})
+    told = (await api.get("/api/v1/ingest/stages")).json
+    Stages.model_validate(told)
+    assert [(each["source"], each["stages"]) for each in told["sources"]] == [
+        ("a", [{"stage": "commit", **took}]),
+        ("b", []),
+    ]
+    assert 5.0 <= told["sources"][0]["age_s"] < 60.0
 
 
 async def test_two_mistakes_do_not_cancel_out(api: Api) -> None:

@@ -18,7 +18,7 @@ export interface Concern {
 export const LONG_MS = 3_600_000;
 /** So much on its way to the store is a backlog. */
 const BACKLOG = 5_000;
-const REASONS = 3;
+const REASONS = 2;
 const LEVELS = { bad: 0, warn: 1, info: 2 };
 
 export interface Situation {
@@ -51,7 +51,7 @@ function ofLetters(reasons: readonly CodeCount[]): Concern[] {
   const shown = reasons.slice(0, REASONS).map(({ code, letters, devices }): Concern => ({
     key: `letters-${code}`,
     level: "warn",
-    title: `${formatCount(letters)} ${letters === 1 ? "dead letter" : "dead letters"}: ${reasonOf(code).title.toLowerCase()}`,
+    title: `${formatCount(letters)} ${letters === 1 ? "dead letter" : "dead letters"}: ${reasonOf(code).title}`,
     detail: devices === 1 ? "Of one device" : `Of ${formatCount(devices)} devices`,
     to: { path: "/dead-letters", query: { code } },
   }));

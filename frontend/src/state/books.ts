@@ -1,5 +1,5 @@
 // Ingest's books, asked for every two seconds while somebody looks who may.
-import { ref, shallowRef } from "vue";
+import { computed, ref, shallowRef } from "vue";
 import { readTotals } from "../api/routes";
 import type { BookTotals } from "../api/routes";
 import { askAgain } from "./feed";
@@ -13,7 +13,7 @@ export const pace = shallowRef<Pace | null>(null);
 /** Entries wait, and the store takes none of them. */
 export const storeStalled = ref(false);
 /** They are an administrator's business: nobody else is told. */
-export const booksDenied = ref(false);
+export const booksDenied = computed(() => !useSession().isAdmin);
 
 export type Pace = Record<"received" | "stored" | "dead_lettered" | "discarded", number>;
 
@@ -45,9 +45,7 @@ function watchPace(before: BookTotals | null, now: BookTotals, at: number): void
 }
 
 async function poll(): Promise<void> {
-  const session = useSession();
-  booksDenied.value = session.allowed && !session.isAdmin;
-  if (!document.hidden && session.isAdmin) {
+  if (!document.hidden && useSession().isAdmin) {
     try {
       const now = await readTotals();
       watchStore(books.value, now);

@@ -88,7 +88,9 @@ const orders: Record<SortKey, Order> = {
 /** Who spoke within the same minute is as recent as another: those stand by name, so that they keep their places. */
 export function mostRecent(devices: readonly Device[], now: number, most: number): Device[] {
   const minutes = ({ next }: Device): number => (next.lastSeenMs === null ? Infinity : Math.floor(Math.max(0, now - next.lastSeenMs) / 60_000));
-  return devices.toSorted((a, b) => cmp(minutes(a), minutes(b)) || byName(a, b)).slice(0, most);
+  const spoke = devices.filter(({ next }) => next.lastSeenMs !== null);
+  const shown = spoke.length > 0 ? spoke : devices;
+  return shown.toSorted((a, b) => cmp(minutes(a), minutes(b)) || byName(a, b)).slice(0, most);
 }
 
 function cmp(a: number, b: number): number {
