@@ -1,6 +1,7 @@
 // How the dashboard is built: into the Python package, with Swagger UI's own files beside it.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import vue from "@vitejs/plugin-vue";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
@@ -28,6 +29,8 @@ const proxied = { target: backend, changeOrigin: true };
 
 export default defineConfig({
   plugins: [vue(), swaggerUi()],
+  // from its source: one build, one lock, and a change of it is seen at once
+  resolve: { alias: { "@telemetrio/client": fileURLToPath(new URL("client/src/index.ts", import.meta.url)) } },
   build: {
     outDir: "../telemetrio/web",
     emptyOutDir: true,

@@ -4,7 +4,6 @@ import { publishLine, simulateLine } from "../src/figures/commands";
 import { hueOf, labelOf, numericMetrics, sortMetrics } from "../src/figures/metrics";
 import { formatCount, formatRate, formatValue, unitOf } from "../src/figures/numbers";
 import { ago } from "../src/figures/times";
-import { backoffMs } from "../src/live/backoff";
 
 test.each([
   ["temperature", 23.5, "23.5"],
@@ -65,10 +64,4 @@ test("the command publishes exactly these values, whatever is in them", () => {
 test("the fleet to simulate finds a server on other ports", () => {
   expect(simulateLine(1883, "5000")).toBe("telemetrio simulate --devices 5 --rate 5 --seconds 600");
   expect(simulateLine(1977, "5077")).toBe("telemetrio simulate --devices 5 --rate 5 --seconds 600 --port 5077 --mqtt-port 1977");
-});
-
-test("backoff has full jitter between its floor and its ceiling", () => {
-  expect(backoffMs(0, () => 0)).toBe(100);
-  expect(backoffMs(0, () => 1)).toBe(500);
-  expect(backoffMs(40, () => 1)).toBe(15_000);
 });

@@ -8,6 +8,8 @@ import { Subscription } from "./subscription.js";
 import type { SubscribeOptions } from "./subscription.js";
 
 export interface ConnectOptions extends Omit<ApiOptions, "url"> {
+  /** For each live connection; null: none is needed. Default: asked for with the token, if there is one. */
+  ticket?: () => Promise<string | null>;
   /** Where `/ws` is, if not at the same address. */
   liveUrl?: string;
   /** For Node before 22, which has none of its own. */
@@ -25,8 +27,8 @@ export class Client {
     this.api = new Api({ ...options, url });
     const address = liveAddress(options.liveUrl ?? url);
     const { WebSocket = globalThis.WebSocket } = options;
-    const ticket = options.token === undefined ? {} : { ticket: () => this.ticket() };
-    this.way = { open: () => new WebSocket(address), ...ticket };
+    const ticket = options.ticket ?? (options.token === undefined ? undefined : () => this.ticket());
+    this.way = { open: () => new WebSocket(address), ...(ticket === undefined ? {} : { ticket }) };
     this.stopWatching = watchNetwork(
       () => this.each((one) => one.networkLost()),
       () => this.each((one) => one.networkBack()),
@@ -83,7 +85,8 @@ export function connect(url = "", options: ConnectOptions = {}): Client {
 }
 
 function liveAddress(url: string): string {
-  const address = new URL(`${url}/ws`, globalThis.location?.href);
+  const page = "location" in globalThis ? globalThis.location.href : undefined;
+  const address = new URL(`${url}/ws`, page);
   address.protocol = address.protocol.replace("http", "ws");
   return address.href;
 }

@@ -17,8 +17,8 @@ export interface SubscribeOptions {
   rate_hz?: number;
   /** From here on, in place of the newest values: a `cursor` of before, or a time like `-10m`. */
   since?: string;
-  /** Whether what a `gap` left out is asked for again. Default: true. */
-  refill?: boolean;
+  /** Whether what a `gap` left out is asked for again, or for which reasons of a gap it is. Default: true. */
+  refill?: boolean | readonly Gap["reason"][];
   /** Ends the subscription. */
   signal?: AbortSignal;
 }
@@ -182,7 +182,8 @@ export class Subscription {
   private broken(gap: Gap): void {
     // the question for a place says nothing of what came before it
     if (this.place.awaiting === "first" && gap.reason === "not_stored_yet") return;
-    const refilling = this.options.refill ?? true;
+    const { refill = true } = this.options;
+    const refilling = typeof refill === "boolean" ? refill : refill.includes(gap.reason);
     if (refilling) {
       this.refillMs = REFILL_MS[gap.reason];
       const news = this.place.broken(gap.since);
@@ -242,7 +243,8 @@ export class Subscription {
     this.emit({ type: "gap", devices: whose, from: null, to: null, dropped: 0, reason, refilling: false });
   }
 
-  private emit<T extends LiveEvent["type"]>(event: Extract<LiveEvent, { type: T }>): void {
-    (this.handlers[event.type as T] as ((event: LiveEvent) => void) | undefined)?.(event);
+  private emit(event: LiveEvent): void {
+    const handler = this.handlers[event.type] as ((event: LiveEvent) => void) | undefined;
+    handler?.(event);
   }
 }

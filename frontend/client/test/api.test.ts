@@ -81,11 +81,11 @@ test("what is away may come back: no answer, none that can be read, or one that 
 
 test("a silent server is given up, an upload is not", async () => {
   vi.useFakeTimers();
-  const fetch = (_: unknown, init?: RequestInit) =>
+  const fetch = (_url: unknown, init?: RequestInit) =>
     new Promise<Response>((_resolve, reject) => {
       init?.signal?.addEventListener("abort", () => reject(new DOMException("", "AbortError")));
     });
-  const client = new Api({ fetch: fetch as typeof globalThis.fetch });
+  const client = new Api({ fetch });
   const asking = expect(client.get("/api/devices")).rejects.toBeInstanceOf(Unreachable);
   const stop = new AbortController();
   const body = { contentType: "text/csv", content: "" } as const;

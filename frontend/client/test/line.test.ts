@@ -1,5 +1,6 @@
 // The connection against sockets that do what they are told, and a clock that does not run by itself.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { backoffMs } from "../src/backoff.js";
 import { Refused, Unreachable } from "../src/errors.js";
 import type { ServerMessage } from "../src/generated/messages.js";
 import { Line } from "../src/line.js";
@@ -81,6 +82,12 @@ test("the waits grow to fifteen seconds, and begin anew after a success", () => 
   FakeSocket.newest.greets();
   FakeSocket.newest.drops();
   expect(waitMs()).toBe(500);
+});
+
+test("backoff has full jitter between its floor and its ceiling", () => {
+  expect(backoffMs(0, () => 0)).toBe(100);
+  expect(backoffMs(0, () => 1)).toBe(500);
+  expect(backoffMs(40, () => 1)).toBe(15_000);
 });
 
 test("what an abandoned socket still says changes nothing", () => {

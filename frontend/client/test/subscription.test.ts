@@ -152,6 +152,15 @@ test("who wants no refill hears of the gap, and goes on", () => {
   expect(subscription.cursor).toBe("c5");
 });
 
+test("who wants only some gaps filled is told of the others", () => {
+  subscribe({ refill: ["feed"] });
+  FakeSocket.newest.settles("c1");
+  FakeSocket.newest.says(gap("c2", "slow_client"), gap("c3", "feed"));
+  expect(of("gap").map((event) => event.refilling)).toEqual([false, true]);
+  vi.advanceTimersByTime(1_000);
+  expect(since()).toBe("c3");
+});
+
 test("the question for a place says nothing of gaps before it", () => {
   subscribe();
   FakeSocket.newest.greets();

@@ -1,12 +1,11 @@
 // Wires the live connection and the API to the fleet: what arrives, what is asked for again, and who is told.
 import { ref, shallowRef } from "vue";
+import { connect } from "@telemetrio/client";
+import type { ConnectionState, GapEvent, Handlers, ReadingsEvent, Subscription } from "@telemetrio/client";
 import { readTicket } from "../api/accounts";
 import { Refused } from "../api/http";
 import { listDevices } from "../api/routes";
-import { LiveClient } from "../live/client";
-import type { ConnectionState, Socket } from "../live/client";
 import type { LiveReading } from "../live/messages";
-import { TicketedSocket } from "../live/ticketed";
 import { takeReadings, takeRecords, takeStatus } from "./fleet";
 import { count } from "./rate";
 import { useSession } from "./session";
@@ -62,44 +61,47 @@ export function askAgain(): void {
   for (const listener of listeners) listener.missed();
 }
 
-function missed(): void {
+/** What came back with the connection is told like any other; only what it can't bring is read again. */
+function takeGap(gap: GapEvent): void {
+  count(gap.dropped);
+  if (gap.refilling) return;
   void refresh();
   askAgain();
 }
 
-const client = new LiveClient(openSocket, {
-  state: (state) => {
+function takeLive({ readings, replayed }: ReadingsEvent): void {
+  if (!replayed) count(readings.length);
+  for (const listener of listeners) listener.readings(readings);
+  if (takeReadings(readings, !replayed).length > 0) refreshSoon(STRANGERS_WAIT_MS);
+}
+
+const handlers: Handlers = {
+  state: ({ state }) => {
     connection.value = state;
     // is only the connection gone, or the whole server? A quick restart must not raise an alarm
     if (state.phase === "reconnecting" && apiAwaySince.value === null) refreshSoon(NOTICE_MS);
   },
-  snapshot: (readings) => {
+  snapshot: ({ readings }) => {
     if (takeReadings(readings, false).length > 0) refreshSoon(STRANGERS_WAIT_MS);
   },
-  readings: (readings) => {
-    count(readings.length);
-    for (const listener of listeners) listener.readings(readings);
-    if (takeReadings(readings, true).length > 0) refreshSoon(STRANGERS_WAIT_MS);
-  },
+  readings: takeLive,
   status: takeStatus,
-  gap: (gap) => {
-    count(gap.dropped);
-    missed();
-  },
-  restored: missed,
-});
+  gap: takeGap,
+  caught_up: () => void refresh(), // names and owners may have changed meanwhile
+  notice: ({ code, message }) => console.warn(`live: ${code}: ${message}`),
+};
 
-export const retryNow = (): void => client.retryNow();
+let live: Subscription | null = null;
+
+export const retryNow = (): void => live?.retryNow();
 
 export function startFeed(): void {
-  addEventListener("offline", () => client.networkLost());
-  addEventListener("online", () => client.retryNow());
-  client.start();
+  // what a slow page could not take is not sent again: it reads what it shows
+  live = connect("", { ticket }).subscribe({ devices: "*", refill: ["feed", "not_stored_yet"] }, handlers);
   void refresh();
 }
 
-function openSocket(): Socket {
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const address = `${scheme}://${location.host}/ws`;
-  return useSession().required ? new TicketedSocket(address, readTicket) : new WebSocket(address);
+/** For a server that asks who one is. */
+async function ticket(): Promise<string | null> {
+  return useSession().required ? readTicket() : null;
 }

@@ -116,8 +116,7 @@ export function takeReadings(readings: readonly LiveReading[], live: boolean): s
 export function takeStatus(status: StatusChange): void {
   const device = known.get(status.device_id);
   if (device === undefined) return;
-  const lastSeenMs = status.last_seen === null ? device.next.lastSeenMs : toMs(status.last_seen);
-  change(device, { online: status.status === "online", lastSeenMs });
+  change(device, { online: status.status === "online", lastSeenMs: toMs(status.last_seen) });
   showChanges();
 }
 
