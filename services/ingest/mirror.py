@@ -215,8 +215,9 @@ class Mirror:
         ]
         latest = [row.values_row(device_id) for device_id, row in changed.items() if row.measurement]
         status = [row.status_row(device_id) for device_id, row in changed.items() if row.status]
-        books = {name: self._outbox.books[name] for name in COLUMNS}
         whose = {"source": self._outbox.source, "epoch": self._outbox.epoch}
+        books = {name: self._outbox.books[name] for name in COLUMNS}
+        told = {**whose, **books, "stages": self._outbox.latency.told(), "updated_ns": now_ns}
         return tell(
             connection,
             [
@@ -226,11 +227,7 @@ class Mirror:
                 Part("device_status", latest_queries.push_status, status),
                 Part("predecessors", ledger.succeed, [{**whose, "before": epoch} for epoch in self._predecessors]),
                 Part("dead_letters", ledger.push_letters, [self._letter_row(*each) for each in letters]),
-                Part(
-                    "ingest_books",
-                    ledger.push_books,
-                    [{**whose, **books, "stages": self._outbox.latency.told(), "updated_ns": now_ns}],
-                ),
+                Part("ingest_books", ledger.push_books, [told]),
             ],
         )
 
