@@ -17,6 +17,7 @@ export default defineConfig(
       "@typescript-eslint/no-unnecessary-boolean-literal-compare": "off",
       "@typescript-eslint/no-meaningless-void-operator": "off", // reads a ref, so that what depends on it follows
       "@typescript-eslint/no-misused-spread": "off", // headers
+      "@typescript-eslint/unbound-method": "off", // what uPlot offers as functions knows no `this`
       "@typescript-eslint/no-unsafe-assignment": "off", // what comes from a .vue file has no type here; vue-tsc sees it
       "@typescript-eslint/no-unsafe-argument": "off",
       "@typescript-eslint/no-unsafe-call": "off",
@@ -24,7 +25,6 @@ export default defineConfig(
       "@typescript-eslint/no-unsafe-return": "off",
     },
   },
-  { files: ["**/test/**"], rules: { "@typescript-eslint/no-non-null-assertion": "off" } },
   {
     files: ["**/*.vue"],
     extends: [ts.configs.strict, vue.configs["flat/essential"]],
@@ -35,6 +35,7 @@ export default defineConfig(
     files: ["**/*.ts", "**/*.vue"],
     rules: {
       eqeqeq: ["error", "smart"],
+      "@typescript-eslint/no-non-null-assertion": "off", // typed arrays: an index within the length is never undefined
       "no-console": ["error", { allow: ["warn", "error"] }],
       "@typescript-eslint/consistent-type-imports": ["error", { disallowTypeAnnotations: false }],
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],

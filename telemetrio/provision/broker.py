@@ -44,11 +44,13 @@ def rights(prefixes: Sequence[str]) -> dict[str, Rights]:
     told = [error_topic("+", prefix) for prefix in prefixes]
     own = f"{SERVICE_PREFIX}/ingest/+"
     control = f"{SERVICE_PREFIX}/control/+"
+    tried = f"{SERVICE_PREFIX}/doctor/+"  # `telemetrio doctor` comes with these rights
     return {
         "admin": Rights([f"{_CONTROL}/#"], [f"{_CONTROL}/#", "$SYS/#"]),
         "api": Rights([control, registry_topic(), f"{_CONTROL}/v1"], [f"{_CONTROL}/v1/response", "$SYS/#"]),
         "ingest": Rights(
-            [live_topic("+"), own, f"{control}/done", *told], [*heard, own, control, registry_topic(), "$SYS/#"]
+            [live_topic("+"), own, f"{control}/done", tried, *told],
+            [*heard, own, control, registry_topic(), tried, "$SYS/#"],
         ),
         "realtime": Rights([], [live_topic("+"), registry_topic()]),
     }

@@ -46,9 +46,7 @@ class Stack:
         given = {**_ENVIRONMENT, "HTTP_PORT": str(http), "MQTTS_PORT": str(self._mqtts)}
         with (self.deploy / ".env").open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in given.items())
-        secrets = self.deploy / "secrets"
-        admin = (secrets / "broker-admin.password").read_text()
-        self.outside = Outside(f"https://127.0.0.1:{https}", self._mqtts, secrets / "ca.pem", admin)
+        self.outside = Outside(f"https://127.0.0.1:{https}", self._mqtts, self.deploy / "secrets" / "ca.pem")
 
     def compose(self, *words: str, program: tuple[str, ...] = ("docker-compose",), within_s: float = 900) -> str:
         """What it wrote to standard output; it must succeed."""

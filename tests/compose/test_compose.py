@@ -65,7 +65,7 @@ def has_plugin() -> bool:
 async def test_a_device_from_its_first_credential_to_the_screens(guest: Guest, stack: Stack) -> None:
     """Made by the API, published over TLS, read by the API, seen on /ws and /socket.io; another's topic is refused."""
     password = await guest.sees_what_a_device_publishes("journey")
-    with stack.outside.mqtt("journey", password, "journey") as device:
+    with stack.outside.device("journey", password) as device:
         assert device.publish("iot/devices/other/data", b"{}") == NOT_AUTHORIZED
 
 
@@ -99,7 +99,7 @@ def test_each_service_killed_once_heals(stack: Stack) -> None:
 def say(stack: Stack, device_id: str, password: str, number: int) -> None:
     """A reading with a time of its own: to say it again changes nothing."""
     payload = b'{"temperature": %d, "timestamp": %d}' % (number, 1_790_000_000_000 + number)
-    with stack.outside.mqtt(device_id, password, device_id) as device:
+    with stack.outside.device(device_id, password) as device:
         assert device.publish(f"iot/devices/{device_id}/data", payload) == 0
 
 

@@ -34,13 +34,14 @@ async def test_a_device_from_its_first_credential_to_the_screens(site: Installat
 def test_a_device_has_its_own_topics_and_no_others(site: Installation, guest: Guest) -> None:
     """Neither another device's, nor our services'; nor may it take another's name, or come without its password."""
     password = guest.device("quiet")
-    with site.outside.mqtt("quiet", password, "quiet") as device:
+    with site.outside.device("quiet", password) as device:
         assert device.publish("iot/devices/quiet/status", b"online") == 0
         for topic in ("iot/devices/journey/data", "telemetrio/live/ingest", "telemetrio/control/ingest"):
             assert device.publish(topic, b"{}") == NOT_AUTHORIZED
         for pattern in ("#", "iot/devices/journey/errors", "telemetrio/live/+", "$CONTROL/#"):
             assert device.subscribe(pattern) >= 0x80
-    for username, word, client_id in (("quiet", password, "journey"), ("quiet", "guessed", "quiet"), ("", "", "x")):
+    name = "quiet~first"
+    for username, word, client_id in ((name, password, "journey"), (name, "guessed", "quiet"), ("", "", "x")):
         stranger = site.outside.mqtt(username, word, client_id)
         assert stranger.connect() >= 0x80
         stranger.leave()

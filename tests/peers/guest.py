@@ -9,7 +9,7 @@ import aiohttp
 import socketio
 
 from services.api.accounts.first import EMAIL
-from tests.peers.outside import Outside
+from tests.peers.outside import FIRST, Outside
 from tests.peers.waiting import eventually, eventually_async
 
 _WITHIN_S = 15.0
@@ -41,9 +41,8 @@ class Guest:
     def device(self, device_id: str) -> str:
         """A new one with a credential, which the broker knows; returns its password."""
         self.ask("POST", "/api/v1/devices", {"device_id": device_id, "name": device_id}, 201)
-        made = self.ask("POST", f"/api/v1/devices/{device_id}/credentials", {"name": "first"}, 201)
-        # the api does not speak to dynamic security: an operator admits the device with the password that it gave
-        self._outside.admit(device_id, made["password"])
+        made = self.ask("POST", f"/api/v1/devices/{device_id}/credentials", {"name": FIRST}, 201)
+        assert made["username"] == f"{device_id}~{FIRST}"
         return str(made["password"])
 
     def readings(self, device_id: str) -> list[Any]:
@@ -86,7 +85,7 @@ class Guest:
         on_ws = asyncio.create_task(_until_reading(raw, device_id))
 
         def say() -> None:
-            with self._outside.mqtt(device_id, password, device_id) as device:
+            with self._outside.device(device_id, password) as device:
                 assert device.publish(f"iot/devices/{device_id}/data", b'{"temperature": 23.5}') == 0
 
         async def both() -> bool:

@@ -50,9 +50,7 @@ class Installation:
         self.influx = Influxd(folder / "influx", auth=True)
         self._cluster = made(database_port)
         self.origin = f"https://127.0.0.1:{https_port}"
-        self.outside = Outside(
-            self.origin, self.mqtts_port, self.secrets / "ca.pem", self.secret("broker-admin.password")
-        )
+        self.outside = Outside(self.origin, self.mqtts_port, self.secrets / "ca.pem")
         self.api = ApiProcess(folder / "api", **self._settings("api", "read"))
         self.realtime = RealtimeProcess(folder / "live", "realtime", **self._settings("realtime", "read"))
         self.ingest = Worker(folder / "ingest", **self._settings("ingest", "write"))
@@ -83,6 +81,7 @@ class Installation:
         }
         return {
             **(web if service != "ingest" else {}),
+            **({"TELEMETRIO_BROKER_AUTH": "dynsec"} if service == "api" else {}),
             "TELEMETRIO_DATABASE_URL": f"postgresql://telemetrio@127.0.0.1:{self._cluster.port}/telemetrio",
             "TELEMETRIO_DATABASE_PASSWORD_FILE": str(self.secrets / "postgres.password"),
             "TELEMETRIO_INFLUXDB_URL": self.influx.url,

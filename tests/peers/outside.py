@@ -15,16 +15,15 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from tests.peers.waiting import eventually
 
 _WITHIN_S = 15.0
-_CONTROL = "$CONTROL/dynamic-security/v1"
+FIRST = "first"
 
 
 class Outside(NamedTuple):
-    """`ca`: who signed its certificates. `admin_password`: of the broker's administrator."""
+    """`ca`: who signed its certificates."""
 
     origin: str
     mqtts_port: int
     ca: Path
-    admin_password: str
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -45,19 +44,9 @@ class Outside(NamedTuple):
     def mqtt(self, username: str, password: str, client_id: str) -> "Device":
         return Device(self, username, password, client_id)
 
-    def admit(self, device_id: str, password: str) -> None:
-        """A client of this device in the broker's dynamic security, that may use its own topics and its own name."""
-        topics = [("publishClientSend", f"iot/devices/{device_id}/{kind}") for kind in ("data", "status")]
-        topics.append(("subscribeLiteral", f"iot/devices/{device_id}/errors"))
-        acls = [{"acltype": kind, "topic": topic, "allow": True} for kind, topic in topics]
-        role, client = f"device:{device_id}", {"username": device_id, "password": password, "clientid": device_id}
-        commands = [
-            {"command": "createRole", "rolename": role, "acls": acls},
-            {"command": "createClient", **client, "roles": [{"rolename": role}]},
-        ]
-        with self.mqtt("_admin", self.admin_password, "") as admin:
-            for answer in admin.command(commands):
-                assert "error" not in answer, answer
+    def device(self, device_id: str, password: str) -> "Device":
+        """By the credential that an operator made first."""
+        return self.mqtt(f"{device_id}~{FIRST}", password, device_id)
 
 
 def _read(body: bytes) -> Any:
@@ -109,13 +98,6 @@ class Device:
         _, mid = self._client.subscribe(pattern, options=SubscribeOptions(qos=1))
         assert mid is not None
         return self._answer(f"subscribe{mid}")
-
-    def command(self, commands: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """To dynamic security, and its answers."""
-        assert self.subscribe(f"{_CONTROL}/response") == 1
-        assert self.publish(_CONTROL, json.dumps({"commands": commands}).encode()) == 0
-        answers: list[dict[str, Any]] = json.loads(eventually(lambda: self.heard or None, _WITHIN_S)[-1])["responses"]
-        return answers
 
     def _answered(self, what: str, reason: int) -> None:
         with self._lock:

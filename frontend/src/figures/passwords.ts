@@ -11,7 +11,7 @@ export function oneTimePassword(random: (bytes: Uint8Array<ArrayBuffer>) => unkn
   while (letters.length < GROUPS * IN_GROUP) {
     const bytes = new Uint8Array(GROUPS * IN_GROUP);
     random(bytes);
-    for (const byte of bytes) if (byte < fair) letters += LETTERS[byte % LETTERS.length];
+    for (const byte of bytes) if (byte < fair) letters += LETTERS.charAt(byte % LETTERS.length);
   }
   const group = (at: number): string => letters.slice(at * IN_GROUP, (at + 1) * IN_GROUP);
   return Array.from({ length: GROUPS }, (_, at) => group(at)).join("-");

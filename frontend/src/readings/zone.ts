@@ -54,6 +54,6 @@ export function fieldOf(ms: number, zone: string): string {
 export function momentIn(field: string, zone: string): number | null {
   const found = PATTERN.exec(field);
   if (found === null) return null;
-  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = found.slice(1).map((part) => Number(part ?? 0));
+  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = found.slice(1).map((part) => Number(part || 0));
   return momentOf({ year, month, day, hour, minute, second }, zone);
 }

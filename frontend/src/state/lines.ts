@@ -117,7 +117,7 @@ export class Lines {
     this.aborter = new AbortController();
     this.asking = this.wish;
     const { signal } = this.aborter;
-    this.later(delayMs, () => this.attempt(signal, (wish) => this.read(wish, signal, thenAgainMs)));
+    this.later(delayMs, () => void this.attempt(signal, (wish) => this.read(wish, signal, thenAgainMs)));
   }
 
   private later(delayMs: number, work: () => void): void {

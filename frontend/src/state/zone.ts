@@ -1,4 +1,10 @@
-// The time zone in which days begin and clocks are read: the browser's, until the reader chooses another one.
-import { ref } from "vue";
+// The time zone in which days begin and clocks are read, for the charts: the reader's setting.
+import { computed } from "vue";
+import { useSettings } from "./settings";
 
-export const timeZone = ref(Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC");
+export const timeZone = computed({
+  get: () => useSettings().timeZone,
+  set: (zone: string) => {
+    useSettings().chosenZone = zone;
+  },
+});

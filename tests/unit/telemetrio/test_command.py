@@ -31,9 +31,7 @@ def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
     assert "Usage:" in shown.output
 
 
-@pytest.mark.parametrize(
-    "module", [serve, measure, operate, provision, examine, describe, keep, remote, options]
-)
+@pytest.mark.parametrize("module", [serve, measure, operate, provision, examine, describe, keep, remote, options])
 def test_every_command_that_is_written_can_be_called(module: ModuleType) -> None:
     """One that was forgotten in the list would be there for nobody."""
     known = {id(command) for _, command in commands_below(cli)}

@@ -467,6 +467,30 @@ export interface Source {
   age_s: number;
 }
 
+/**
+ * How long the readings of the last minute took.
+ *
+ * `device`: from their own time until they were on disk; `commit`: that alone; `store`: from there until the
+ * time-series store had them.
+ */
+export interface Stage {
+  stage: "device" | "commit" | "store";
+  p50_ms: number;
+  p99_ms: number;
+  /** Samples: commits, or groups written to the store. */
+  n: number;
+}
+
+export interface StagesOfSource {
+  source: string;
+  epoch: string;
+  /** Those of which there is anything to tell. */
+  stages: Stage[];
+  updated_at: string;
+  /** How old these figures are. */
+  age_s: number;
+}
+
 export interface User {
   id: number;
   name: string;
@@ -741,6 +765,12 @@ export interface Routes {
     answer: {
       sources: Source[];
       total: Counters;
+    };
+  };
+  /** How long readings took, by stage and source: of the last minute before the source told it. */
+  "GET /api/v1/ingest/stages": {
+    answer: {
+      sources: StagesOfSource[];
     };
   };
   /** All items of the caller, or a page of them. */
