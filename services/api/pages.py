@@ -91,4 +91,5 @@ async def _file(name: str, caching: str) -> Response:
 def _protected(response: Response, caching: str) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Cache-Control"] = caching
+    response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -60,11 +60,14 @@ class Registry:
             self._devices[device_id] = Device(user_id, self._profiles.get(profile, OPEN), disabled)
 
     def replace(self, rows: Iterable[RegistryRow], profiles: Iterable[ProfileRow] = ()) -> None:
-        """Take the relational database's word for everything but the devices that it has yet to hear of."""
+        """Take the relational database's word for everything but the devices that it doesn't have.
+
+        It may have one that we have yet to tell it of: somebody added it there when it had just spoken here.
+        """
         kept = {device_id: self._devices[device_id] for device_id in (*self._pending, *self._uncommitted)}
         before, self._devices = self._devices, {}
         self._learn(rows, profiles)
-        self._devices.update(kept)
+        self._devices = {**kept, **self._devices}
         if self._devices != before:  # profiles are part of the devices
             self.version += 1
         self._heard.set()

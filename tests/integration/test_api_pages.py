@@ -46,6 +46,7 @@ async def test_files_of_the_dashboard(built: Api, path: str, file: str, caching:
     assert (answer.status, answer.body.decode()) == (200, f"this is {file}")
     assert answer.headers["Cache-Control"] == caching
     assert answer.headers["Content-Security-Policy"] == POLICY
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_a_file_that_is_unchanged_is_not_sent_again(built: Api) -> None:

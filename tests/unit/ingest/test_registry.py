@@ -39,6 +39,19 @@ def test_a_newcomer_survives_a_reading_of_the_registry(*, committed: bool) -> No
     assert registry.pending == (["new"] if committed else [])
 
 
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_device_that_somebody_adds_while_it_is_new_here_is_theirs(*, committed: bool) -> None:
+    """It spoke before ingest had read of it: its owner, its profile and that it is disabled count all the same."""
+    registry = registering()
+    registry.register("d1")
+    if committed:
+        registry.announce(["d1"])
+    registry.replace([("d1", 9, "knee", True)])
+    found = registry.find("d1")
+    assert found is not None
+    assert (found.user_id, found.profile, found.disabled) == (9, KNEE, True)
+
+
 def test_a_device_that_was_told_is_the_databases_business() -> None:
     """From then on its word counts: another owner, disabled, gone."""
     registry = registering()
