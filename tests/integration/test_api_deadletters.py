@@ -81,6 +81,13 @@ async def test_a_letter_tells_what_came_and_why_it_stayed(api: Api) -> None:
     }
 
 
+async def test_an_empty_message_is_listed_like_any_other(api: Api) -> None:
+    """SQLite has NULL for the start of nothing."""
+    await api.fill(dead_letters, letter(1, payload=b"", code="empty"))
+    assert [found["payload_text"] for found in (await api.get(PATH)).json["data"]] == [""]
+    assert (await api.get(f"{PATH}/1/raw")).body == b""
+
+
 @pytest.mark.parametrize(
     ("chosen", "letters"),
     [

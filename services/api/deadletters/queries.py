@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, LargeBinary, false, func, or_, select, true
+from sqlalchemy import ColumnElement, LargeBinary, false, func, literal, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.database.tables import dead_letters
@@ -12,7 +12,10 @@ from shared.database.tables import dead_letters
 _SHOWN_BYTES: Final = 8_000
 
 _SHOWN: Final = [column for column in dead_letters.c if column.name != "payload"]
-_START: Final = func.substr(dead_letters.c.payload, 1, _SHOWN_BYTES, type_=LargeBinary).label("payload")
+# SQLite finds NULL where an empty payload begins
+_START: Final = func.coalesce(
+    func.substr(dead_letters.c.payload, 1, _SHOWN_BYTES), literal(b""), type_=LargeBinary
+).label("payload")
 
 
 class Filter(NamedTuple):
