@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+# Kept from writing bytecode, Python would compile every package anew at every start: 8 s instead of 2.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST, TOO_NEW = (3, 11), (3, 14)
 LOCKS = {

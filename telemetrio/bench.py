@@ -11,7 +11,8 @@ import tempfile
 import time
 import urllib.request
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -63,8 +64,7 @@ async def bench_up(messages: int, connections: int, seconds: float, console: Con
     """Start it on an empty directory and free ports, measure, stop it."""
     with tempfile.TemporaryDirectory(prefix="telemetrio-bench-") as directory:
         console.print("starting …")
-        running = await _start(Path(directory))
-        try:
+        async with running_up(Path(directory)) as running:
             figures = [Figure("time to ready", f"{running.ready_s:.2f} s", "3 s")]
             await asyncio.sleep(_SETTLE_S)
             figures.append(Figure("idle memory", f"{usage(running.process.pid).resident_mb:.0f} MB", "120 MB"))
@@ -72,14 +72,14 @@ async def bench_up(messages: int, connections: int, seconds: float, console: Con
             figures += await _paced(running, connections, seconds)
             console.print(f"{messages} messages as fast as they are acknowledged …")
             figures += await _full_speed(running, messages, connections)
-        finally:
             begun = time.monotonic()
-            running.process.send_signal(signal.SIGTERM)
-            code = await running.process.wait()
-        return [*figures, Figure("time to stop", f"{time.monotonic() - begun:.2f} s, exit code {code}", "4 s")]
+        stop_s = time.monotonic() - begun
+        return [*figures, Figure("time to stop", f"{stop_s:.2f} s, exit code {running.process.returncode}", "4 s")]
 
 
-async def _start(directory: Path) -> Running:
+@asynccontextmanager
+async def running_up(directory: Path) -> AsyncIterator[Running]:
+    """A `telemetrio up` with its data in a new folder there, on free ports; stopped afterwards, and waited for."""
     begun = time.monotonic()
     command = ("-m", "telemetrio", "up", "--data-dir", str(directory / "data"), "--port", "0", "--mqtt-port", "0")
     process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=PIPE)
@@ -89,7 +89,11 @@ async def _start(directory: Path) -> Running:
     if not line.startswith("ready "):
         raise RuntimeError(f"telemetrio up ended with {await process.wait()}")
     http_port, mqtt_port = (int(url.rpartition(":")[2]) for url in line.split()[1:3])
-    return Running(process, http_port, mqtt_port, ready_s)
+    try:
+        yield Running(process, http_port, mqtt_port, ready_s)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await process.wait()
 
 
 async def load(job: Job) -> Result:

@@ -4,13 +4,9 @@ The server is realtime under Hypercorn (or uvicorn) in a process of its own, fed
 """
 
 import asyncio
-import signal
 import socket
-import sys
 import time
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +16,7 @@ from rich.console import Console
 from shared.process import ExitCode, Refusal
 from telemetrio.audience import Heard
 from telemetrio.bench import Figure, usage
+from telemetrio.conversation import Conversation, conversation
 from telemetrio.stage import Account, Order
 
 CASES: Final = ("idle", "many", "steady", "full", "memory", "connect", "deaf")
@@ -38,35 +35,6 @@ class Plan(NamedTuple):
     coalesce_ms: float
 
 
-class Conversation(NamedTuple):
-    """A process that answers a line by a line."""
-
-    process: Process
-
-    async def ask(self, line: bytes = b"") -> Any:
-        assert self.process.stdin is not None  # noqa: S101 - asked for by PIPE
-        self.process.stdin.write(line + b"\n")
-        return await self.answer()
-
-    async def answer(self) -> Any:
-        assert self.process.stdout is not None  # noqa: S101 - asked for by PIPE
-        line = await self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"a process of the bench ended with {await self.process.wait()}")
-        return orjson.loads(line)
-
-
-@asynccontextmanager
-async def _process(*command: str) -> AsyncIterator[Conversation]:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", *command, stdin=PIPE, stdout=PIPE, limit=2**20)
-    try:
-        yield Conversation(process)
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        await process.wait()
-
-
 class Bench:
     """A server, and clients for each case."""
 
@@ -81,7 +49,7 @@ class Bench:
 
     async def play(self, clients: int, rate: float) -> tuple[Account, Heard]:
         """So many clients at so many readings a second; raises RuntimeError if one missed some without a gap."""
-        async with _process("telemetrio.audience", self.url, str(clients)) as audience:
+        async with conversation("telemetrio.audience", self.url, str(clients)) as audience:
             await audience.answer()
             await self.order(Order(rate, min(1.0, self._plan.seconds)))
             await audience.ask()
@@ -119,14 +87,14 @@ class Bench:
 
     async def _memory(self) -> list[Figure]:
         before = usage(self._stage.process.pid).resident_mb
-        async with _process("telemetrio.audience", self.url, "2000") as audience:
+        async with conversation("telemetrio.audience", self.url, "2000") as audience:
             await audience.answer()
             await self.order(_LOOK)
             each = (usage(self._stage.process.pid).resident_mb - before) * 1000 / 2_000
         return [Figure("memory of an idle client", f"{each:.0f} KB, of 2,000", "40 KB")]
 
     async def _connect(self) -> list[Figure]:
-        async with _process("telemetrio.audience", self.url, "1000") as audience:
+        async with conversation("telemetrio.audience", self.url, "1000") as audience:
             seconds = (await audience.answer())["seconds"]
         return [Figure("1,000 clients in, subscribed", f"{seconds:.1f} s", "5 s")]
 
@@ -194,7 +162,7 @@ async def bench_realtime(plan: Plan, console: Console) -> list[Figure]:
     for name in plan.cases:
         for server in plan.servers:
             console.print(f"{name}, {server} …")
-            async with _process("telemetrio.stage", server, str(plan.coalesce_ms)) as stage:
+            async with conversation("telemetrio.stage", server, str(plan.coalesce_ms)) as stage:
                 told = await Bench(plan, stage, int(await stage.answer())).case(name)
             figures += [Figure(f"[dim]{server}[/]", ""), *told] if len(plan.servers) > 1 else told
     return figures

@@ -20,7 +20,10 @@ _GIVE_UP_S: Final = 120.0
 
 
 class Job(NamedTuple):
-    """`rate` in messages a second over all connections; 0: as fast as they are acknowledged."""
+    """`rate` in messages a second over all connections; 0: as fast as they are acknowledged.
+
+    `stamped`: each message carries the time at which it was made, which is when it is sent.
+    """
 
     mqtt_port: int
     connections: int
@@ -28,6 +31,7 @@ class Job(NamedTuple):
     rate: float
     in_flight: int = 100
     devices: int = 100
+    stamped: bool = False
 
 
 class Result(NamedTuple):
@@ -59,9 +63,9 @@ class Pace:
         self.given += 1
         number = next(self._numbers)
         topic = b"iot/devices/bench-%05d/data" % (number % job.devices)
-        return Message(
-            topic, b'{"temperature": %.2f, "humidity": 55.5, "pressure": 1013.25}' % (20 + number % 100 / 10)
-        )
+        time_of = b', "timestamp": %d' % time.time_ns() if job.stamped else b""
+        values = b'"temperature": %.2f, "humidity": 55.5, "pressure": 1013.25' % (20 + number % 100 / 10)
+        return Message(topic, b"{%b%b}" % (values, time_of))
 
 
 async def run(job: Job) -> Result:

@@ -97,6 +97,21 @@ def bench_realtime(*, cases: tuple[str, ...], servers: tuple[str, ...], **plan: 
     show(asyncio.run(bench_realtime(asked, Console(stderr=True))), Console())
 
 
+@bench.command("end")
+@click.option("--rate", "rates", type=click.IntRange(1, 20_000), multiple=True, help="Default: 5, 100, 1000, 5000.")
+@click.option("--seconds", type=click.FloatRange(1, 600), default=15.0, show_default=True, help="Of each rate.")
+def bench_end(*, rates: tuple[int, ...], seconds: float) -> None:
+    """From end to end: the time from a device to a browser through `telemetrio up`, by messages a second."""
+    import asyncio  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+
+    from telemetrio.bench import show  # noqa: PLC0415
+    from telemetrio.bench_end import RATES, bench_end  # noqa: PLC0415
+
+    show(asyncio.run(bench_end(rates or RATES, seconds, Console(stderr=True))), Console())
+
+
 @bench.command("api")
 @click.option("--devices", type=click.IntRange(1, 10_000), default=1_000, show_default=True)
 @click.option("--readings", type=click.IntRange(10, 10_000_000), default=1_000_000, show_default=True, help="In all.")

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from telemetrio.account import Account
 from telemetrio.bench import bench_up, usage
+from telemetrio.bench_end import bench_end
 from telemetrio.bench_ingest import Plan, bench_curve, bench_ingest
 from tests.peers.system import System
 
@@ -42,6 +43,13 @@ async def test_bench_up_measures_and_cleans_up_after_itself() -> None:
         shown
     )
     assert "exit code 0" in shown["time to stop"]
+
+
+async def test_bench_end_measures_from_device_to_browser() -> None:
+    """Every reading arrives, and none before it was sent."""
+    (figure,) = await bench_end([50], 1.0, Console(quiet=True))
+    p50, p99, worst = (float(words.split()[1]) for words in figure.value.split(", ")[:3])
+    assert 0 < p50 <= p99 <= worst + 1
 
 
 def test_usage_is_the_operating_systems_own_account(shared_system: System) -> None:
