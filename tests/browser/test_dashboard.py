@@ -152,7 +152,7 @@ def test_many_devices_cost_only_what_is_seen(system: System, page: Page) -> None
         publish(system, f"unit-{number:03}", temperature=number)
     open_live(page, system.http)
     expect(page.locator("[data-part=devices-online]")).to_contain_text("120")
-    page.get_by_role("link", name="All devices").click()
+    page.get_by_role("link", name="All devices", exact=True).click()
     page.get_by_text("Cards", exact=True).click()
     page.locator("article").first.wait_for()
     assert 0 < page.locator("article").count() < 60

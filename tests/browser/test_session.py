@@ -49,7 +49,7 @@ def test_by_keyboard_alone_to_where_one_wanted(site: Guarded, page: Page) -> Non
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
+    expect(page.get_by_role("heading", name="Dead letters", exact=True)).to_be_visible()
     assert page.url.endswith("#/dead-letters")
     page.locator(LIVE).wait_for()
 

@@ -1,6 +1,6 @@
 // How long a reading takes: what ingest says of its stages, and what this page measures itself.
 import { onUnmounted, shallowRef } from "vue";
-import { Refused, serverNow } from "../api/http";
+import { serverNow } from "../api/http";
 import { readStages } from "../api/ingest";
 import type { StageTimes } from "../api/ingest";
 import { Samples } from "../figures/percentiles";
@@ -8,6 +8,7 @@ import type { Spread } from "../figures/percentiles";
 import type { LiveReading } from "../live/messages";
 import { toMs } from "../readings/timestamps";
 import { listen } from "./feed";
+import { useSession } from "./session";
 
 const EVERY_MS = 3_000;
 /** A device that catches up sends what is old: that says nothing of the way. */
@@ -18,10 +19,10 @@ const FRESH_S = 60;
 export type Stage = StageTimes["stage"] | "screen";
 
 export function useStages() {
+  const session = useSession();
   const spreads = shallowRef<Partial<Record<Stage, Spread>>>({});
   const screen = new Samples();
   let told: Partial<Record<Stage, Spread>> = {};
-  let denied = false;
 
   const stop = listen({ readings: (readings) => measure(readings), missed: () => undefined });
 
@@ -41,14 +42,13 @@ export function useStages() {
 
   async function look(): Promise<void> {
     if (document.hidden) return;
-    if (!denied) {
+    // only administrators are told; what this page measures is shown to everybody
+    if (session.isAdmin) {
       try {
         const fresh = (await readStages()).filter((source) => source.age_s < FRESH_S);
         told = worst(fresh.flatMap((source) => source.stages));
-      } catch (error) {
-        // only administrators are told; what this page measures is shown to everybody
-        denied = error instanceof Refused;
-        told = {};
+      } catch {
+        told = {}; // App.vue says that the server is away
       }
     }
     show();
