@@ -44,6 +44,8 @@ def store(system: System, device_id: str, rows: list[tuple[float, dict[str, floa
     metrics = list(rows[0][1])
     question = {"devices": [device_id], "metrics": metrics, "start": "0", "end": "now", "aggregates": ["count"]}
     eventually(lambda: stored(system, question) == [len(rows)] * len(metrics), 30)
+    # the list of devices has its newest values a moment later
+    eventually(lambda: set(metrics) <= set((system.device(device_id) or {}).get("values") or ()), 30)
 
 
 def stored(system: System, question: dict[str, Any]) -> list[int]:

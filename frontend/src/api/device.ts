@@ -1,6 +1,6 @@
 // One device: who it is, what may be changed about it, and what it proves itself with.
 import type { Value } from "../live/messages";
-import { request } from "./http";
+import { Refused, request } from "./http";
 
 export interface DeviceFacts {
   device_id: string;
@@ -44,7 +44,20 @@ function pathOf(deviceId: string): string {
 }
 
 export function readDevice(deviceId: string): Promise<DeviceFacts> {
-  return request(pathOf(deviceId));
+  return ofNewcomer(() => request(pathOf(deviceId)));
+}
+
+/** Who spoke for the first time a moment ago is heard live before it stands in the database. */
+async function ofNewcomer<T>(question: () => Promise<T>): Promise<T> {
+  for (const waitMs of [300, 700, 1_000, 2_000]) {
+    try {
+      return await question();
+    } catch (error) {
+      if (!(error instanceof Refused) || error.status !== 404) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
+  return question();
 }
 
 export function changeDevice(deviceId: string, change: DeviceChange): Promise<DeviceFacts> {
@@ -68,7 +81,7 @@ export function readOwner(userId: number): Promise<{ name: string; email: string
 }
 
 export function listCredentials(deviceId: string): Promise<Credential[]> {
-  return request(`${pathOf(deviceId)}/credentials`);
+  return ofNewcomer(() => request(`${pathOf(deviceId)}/credentials`));
 }
 
 export function makeCredential(deviceId: string, name: string): Promise<MadeCredential> {
