@@ -61,7 +61,7 @@ async def bench_ingest(plan: Plan, console: Console) -> "Measured":
     """Raises Refusal when Mosquitto or InfluxDB isn't installed."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="telemetrio-bench-")))
-        broker_port = await _start_mosquitto(stack, folder)
+        broker_port = await start_mosquitto(stack, folder)
         environment = {
             "TELEMETRIO_MQTT_URL": f"mqtt://127.0.0.1:{broker_port}",
             "TELEMETRIO_UNKNOWN_DEVICES": "register",
@@ -128,7 +128,7 @@ async def _run(plan: Plan, broker_port: int, health_port: int) -> None:
     await until(lambda: _ask(health_port, "/books").get("stored", 0) >= goal)
 
 
-async def _start_mosquitto(stack: AsyncExitStack, folder: Path) -> int:
+async def start_mosquitto(stack: AsyncExitStack, folder: Path) -> int:
     port = free_port()
     (folder / "mosquitto.conf").write_text(_MOSQUITTO.format(port=port))
     await start(stack, _program("mosquitto"), "-c", str(folder / "mosquitto.conf"))

@@ -58,20 +58,25 @@ def bench_up(*, messages: int, connections: int, seconds: float) -> None:
 @click.option("--connections", type=click.IntRange(1, 500), default=50, show_default=True)
 @click.option("--store", type=click.Choice(["influxdb", "sqlite"]), default="influxdb", show_default=True)
 @click.option("--curve", is_flag=True, help="One run each for 100 to 100,000 devices.")
-def bench_ingest(*, curve: bool, **plan: Any) -> None:
+@click.option("--against", metavar="telegraf=PATH", help="The same by this program too, by turns: A B A B.")
+def bench_ingest(*, curve: bool, against: str | None, **plan: Any) -> None:
     """Of a worker between Mosquitto and a store: CPU per message, fsynced, booked, announced and stored."""
     import asyncio  # noqa: PLC0415
 
     from rich.console import Console  # noqa: PLC0415
 
+    from telemetrio.against import against_telegraf, peer  # noqa: PLC0415
     from telemetrio.bench import show  # noqa: PLC0415
     from telemetrio.bench_ingest import Plan, bench_curve, bench_ingest  # noqa: PLC0415
 
     given, progress = Plan(**plan), Console(stderr=True)
-    show(
-        asyncio.run(bench_curve(given, progress)) if curve else asyncio.run(bench_ingest(given, progress)).figures,
-        Console(),
-    )
+    if against is not None:
+        figures = asyncio.run(against_telegraf(given, peer(against, "telegraf"), progress))
+    elif curve:
+        figures = asyncio.run(bench_curve(given, progress))
+    else:
+        figures = asyncio.run(bench_ingest(given, progress)).figures
+    show(figures, Console(width=None if sys.stdout.isatty() else 140))
 
 
 @bench.command("realtime")
