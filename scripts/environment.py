@@ -71,13 +71,19 @@ def stop(sentence: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
-def step(title: str, command: Sequence[str | Path], cwd: Path = ROOT, path: str | None = None) -> None:
-    """Run one command; a terminal shows its latest line meanwhile, and what stays is one line with the seconds."""
+def step(
+    title: str, command: Sequence[str | Path], cwd: Path = ROOT, path: str | None = None, *, beside: bool = False
+) -> None:
+    """Run one command; a terminal shows its latest line meanwhile, and what stays is one line with the seconds.
+
+    `beside` another one: nothing is shown until it has ended.
+    """
     began = time.monotonic()
-    terminal = sys.stderr.isatty()
+    terminal = sys.stderr.isatty() and not beside
     width = shutil.get_terminal_size().columns - 1
     environ = {**os.environ, "PATH": path or os.environ.get("PATH", os.defpath)}
-    say(f"  {title} …", end="")
+    if not beside:
+        say(f"  {title} …", end="")
     printed: list[str] = []
     with subprocess.Popen(
         [str(word) for word in command],
@@ -96,7 +102,8 @@ def step(title: str, command: Sequence[str | Path], cwd: Path = ROOT, path: str 
                 say(f"\r\x1b[K{news[:width]}", end="")
     if terminal:
         say(f"\r\x1b[K  {title} …", end="")
-    say(f" {'failed' if process.returncode else 'ok'}, {time.monotonic() - began:.1f} s")
+    said = f" {'failed' if process.returncode else 'ok'}, {time.monotonic() - began:.1f} s"
+    say(f"  {title} …{said}" if beside else said)
     if process.returncode:
         raise StepError(title, "".join(printed))
 
