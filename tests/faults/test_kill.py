@@ -16,7 +16,7 @@ from tests.peers.waiting import eventually
 
 DEVICES = [f"kill-{number}" for number in range(10)]
 RATE = 500
-KILLS = 10
+KILLS, KILLS_IN_SHORT = 10, 5
 
 
 class Ledger:
@@ -99,14 +99,15 @@ def books(system: System) -> dict[str, int]:
 
 
 @pytest.mark.faults
-async def test_kill_9_loses_no_acknowledged_message_and_doubles_none(tmp_path: Path) -> None:
-    """Ten kills at random moments under 500 msg/s: every acknowledged message is found once, and the books balance."""
+async def test_kill_9_loses_no_acknowledged_message_and_doubles_none(tmp_path: Path, *, faults_long: bool) -> None:
+    """Killed at random moments under 500 msg/s: every acknowledged message is found once, and the books balance."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # noqa: T201 - to play a failure again
     moments = random.Random(seed)
     system = System(tmp_path / "data")
     ledger = Ledger(seed)
-    for _ in range(KILLS):
+    kills = KILLS if faults_long else KILLS_IN_SHORT
+    for _ in range(kills):
         system.start()
         publishing = asyncio.create_task(publish_for(system, ledger, 30))
         await asyncio.wait({publishing}, timeout=moments.uniform(0.2, 1.2))
@@ -118,7 +119,7 @@ async def test_kill_9_loses_no_acknowledged_message_and_doubles_none(tmp_path: P
         assert not ledger.again
         eventually(lambda: books(system)["spooled"] == 0 and books(system)["received"] >= len(ledger.acknowledged), 20)
         found = [(device, ts_ns) for device in DEVICES for ts_ns in stored(system, device)]
-        assert len(ledger.acknowledged) > KILLS * 50
+        assert len(ledger.acknowledged) > kills * 50
         assert ledger.acknowledged - set(found) == set()
         assert len(found) == len(set(found))
     finally:

@@ -22,6 +22,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("dialect", _DIALECTS, indirect=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every form of a test on SQLite; on PostgreSQL the first of each, and the others with what takes long."""
+    seen: set[tuple[Path, str]] = set()
+    for item in items:
+        if isinstance(item, pytest.Function) and getattr(item, "callspec", None) is not None:
+            if item.callspec.params.get("dialect") != "postgresql":
+                continue
+            test = (item.path, item.originalname)
+            if test in seen:
+                item.add_marker("long")
+            seen.add(test)
+
+
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tables and nothing in them: a copy costs less than the migrations."""

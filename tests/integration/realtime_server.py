@@ -137,12 +137,12 @@ class Client:
             pass
         return message
 
-    async def closed(self) -> int | None:
+    async def closed(self) -> int:
         """The code with which the server closes, whatever it sends before."""
         while (frame := await self.raw.receive(DEADLINE_S)).type is aiohttp.WSMsgType.TEXT:
             pass
         assert frame.type is aiohttp.WSMsgType.CLOSE, frame
-        return self.raw.close_code
+        return int(frame.data)  # not raw.close_code: 1006 where the answer to it found nobody any more
 
     async def subscribe(self, devices: list[str] | str = "*", number: int = 1, **more: Any) -> dict[str, Any]:
         """Subscribe and return the snapshot."""

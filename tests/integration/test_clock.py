@@ -30,7 +30,7 @@ async def test_an_hour_back_stops_no_timer_and_repeats_no_time(tmp_path: Path, m
             async def pinged() -> bool:
                 return mosquitto.log.count("PINGRESP to ingest-1") >= pings + 4
 
-            await eventually_async(pinged, 10)
+            await eventually_async(pinged, 40)
             await published(mosquitto.port, b'{"temperature": 2}', b'{"temperature": 3}')
             after = await rig.take(2)
             assert rig.subscriber.stats().connections == 1

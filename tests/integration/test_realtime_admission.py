@@ -78,7 +78,7 @@ async def test_who_is_nobody_is_closed_with_a_code(query: str, first: dict[str, 
         if first is not None:
             await client.send(**first)
         frame = await client.raw.receive(10)
-        assert (frame.type, client.raw.close_code) == (aiohttp.WSMsgType.CLOSE, code)
+        assert (frame.type, frame.data) == (aiohttp.WSMsgType.CLOSE, code)
         assert len(server.realtime.sessions) == 0
 
 

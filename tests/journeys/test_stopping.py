@@ -49,10 +49,10 @@ async def test_sigterm_ends_in_time_with_every_kind_of_stream_open(system: Syste
     assert took_s < WITHIN_S
 
 
-async def _listen(websocket: aiohttp.ClientWebSocketResponse) -> int | None:
-    async for _ in websocket:
+async def _listen(websocket: aiohttp.ClientWebSocketResponse) -> int:
+    while (frame := await websocket.receive(2 * WITHIN_S)).type is aiohttp.WSMsgType.TEXT:
         pass
-    return websocket.close_code
+    return int(frame.data)
 
 
 def _json(value: object) -> bytes:

@@ -31,6 +31,11 @@ export class Place {
     return (this.hole ?? this.cursor) !== null;
   }
 
+  /** Where nobody gave a place: what has been listened to from then on. */
+  beginAt(since: string): void {
+    if (this.since === null) this.begin = since;
+  }
+
   asked(): void {
     this.awaiting = this.since === null ? "first" : "history";
     this.gapInHistory = false;

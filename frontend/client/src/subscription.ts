@@ -37,6 +37,8 @@ export class Subscription {
   private refills = 0;
   private refillMs = 0;
   private greeted = false;
+  /** When the server took the first question (performance.now()): the place to come back to until it has given one. */
+  private listeningFrom: number | null = null;
   private now: ConnectionState = { phase: "connecting" };
 
   constructor(
@@ -133,6 +135,7 @@ export class Subscription {
 
   private ask(): void {
     clearTimeout(this.refillTimer);
+    if (this.listeningFrom !== null) this.place.beginAt(ago(this.listeningFrom));
     this.place.asked();
     const { since } = this.place;
     if (since !== null) {
@@ -159,6 +162,7 @@ export class Subscription {
   private subscribed(devices: number, unknown: string[]): void {
     if (this.greeted) return; // a refill, or the second half of the first question
     this.greeted = true;
+    if (this.place.awaiting === "first") this.listeningFrom ??= performance.now();
     this.line.settled();
     this.emit({ type: "subscribed", devices, unknown });
   }
@@ -233,6 +237,7 @@ export class Subscription {
       return;
     }
     this.place.forget();
+    this.listeningFrom = null;
     this.missed("cursor_refused");
     this.ask();
   }
@@ -247,4 +252,9 @@ export class Subscription {
     const handler = this.handlers[event.type] as ((event: LiveEvent) => void) | undefined;
     handler?.(event);
   }
+}
+
+/** A moment of performance.now() as a `since`: the server counts back by its own clock. */
+function ago(at: number): string {
+  return `-${Math.max(1, Math.ceil((performance.now() - at) / 1000))}s`;
 }

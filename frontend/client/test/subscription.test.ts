@@ -70,6 +70,19 @@ test("it comes back with the place of the last thing it heard", () => {
   expect(since()).toBe("c4");
 });
 
+test("cut off before it was given a place, it asks from when it began to listen", () => {
+  subscribe();
+  FakeSocket.newest.greets();
+  FakeSocket.newest.says({ type: "subscribed", id: 1, devices: 1, unknown: [] }, { type: "snapshot", id: 1, readings: [] });
+  vi.advanceTimersByTime(2_000);
+  comeBack();
+  expect(asked()).toEqual([{ type: "subscribe", id: 1, devices: "*", since: "-3s" }]);
+  FakeSocket.newest.says(history(reading("d1", 1)), caughtUp("c1"));
+  expect(told()).toEqual([reading("d1", 1)]);
+  comeBack();
+  expect(since()).toBe("c1");
+});
+
 test("cut off in the middle of the history, it asks from where it asked before", () => {
   subscribe();
   FakeSocket.newest.settles("c1");

@@ -31,6 +31,8 @@ export interface Device {
   readonly recent: RecentReadings;
   readonly spark: Spark;
   newestTimestamp: string;
+  /** When a reading of it came last, of whatever time (epoch ms); before that, never. */
+  heardMs: number;
 }
 
 const JUST_NOW_MS = 10_000;
@@ -58,7 +60,7 @@ const showChanges = oncePerFrame(() => {
 /** The list as the API knows it: names, units, status; and values for devices that have not spoken since. */
 export function takeRecords(records: readonly DeviceRecord[]): void {
   const listed = new Set(records.map((record) => record.device_id));
-  for (const device of known.values()) if (!listed.has(device.device_id) && !spokeJustNow(device)) forget(device);
+  for (const device of known.values()) if (!listed.has(device.device_id) && !heardJustNow(device)) forget(device);
   for (const record of records) {
     const device = known.get(record.device_id) ?? create(record.device_id);
     const lastSeenMs = record.last_seen === null ? null : toMs(record.last_seen);
@@ -97,6 +99,11 @@ function spokeJustNow(device: Device): boolean {
   return serverNow() - (device.next.lastSeenMs ?? -Infinity) < JUST_NOW_MS;
 }
 
+/** Also the newest values, which come when a page is opened, may be of a device that the list doesn't have yet. */
+function heardJustNow(device: Device): boolean {
+  return spokeJustNow(device) || serverNow() - device.heardMs < JUST_NOW_MS;
+}
+
 /** Returns the ids nobody has told us of yet: devices that registered themselves by publishing. */
 export function takeReadings(readings: readonly LiveReading[], live: boolean): string[] {
   const strangers: string[] = [];
@@ -121,7 +128,8 @@ export function takeStatus(status: StatusChange): void {
 }
 
 function takeReading(device: Device, reading: LiveReading, liveAt: number | null): void {
-  device.recent.add(reading, liveAt ?? serverNow());
+  device.heardMs = liveAt ?? serverNow();
+  device.recent.add(reading, device.heardMs);
   if (liveAt !== null) change(device, { online: true, lastSeenMs: liveAt });
   if (reading.timestamp < device.newestTimestamp) return; // late data is history, not the latest value
   device.newestTimestamp = reading.timestamp;
@@ -163,6 +171,7 @@ function create(deviceId: string): Device {
     recent: new RecentReadings(),
     spark: new Spark(),
     newestTimestamp: "",
+    heardMs: -Infinity,
   };
   known.set(deviceId, device);
   listChanged = true;
