@@ -27,6 +27,7 @@ from shared.timeseries.store import (
 
 _FORBIDDEN: Final = 403
 TIMEOUT_S: Final = 30.0
+_REMEMBERED: Final = 10_000
 
 
 class InfluxStore:
@@ -41,6 +42,7 @@ class InfluxStore:
         self._ask = partial(ask, self._http, target.bucket)
         # one search at a time: while it asks its many questions, other writes go past it
         self._side_lane = asyncio.Semaphore()
+        self._measurements: dict[str, tuple[str, ...]] = {}
 
     async def write(self, batches: Sequence[ReadingBatch]) -> None:
         body = body_of(batches)
@@ -75,12 +77,28 @@ class InfluxStore:
     async def raw(self, query: RawQuery) -> RawPage:
         if influxql.is_empty(query):
             return RawPage([], more=False)
-        measurements = influxql.read_measurements(await self._ask(influxql.ask_measurements(query)))
-        series = [each for name in measurements for each in await self._ask(influxql.ask_readings(query, name))]
+        series = await self._series(query)
         try:
             return influxql.read_page(query, series)
         except influxql.BadAnswer as error:
             raise Unavailable(f"InfluxDB: {error}") from error
+
+    async def _series(self, query: RawQuery) -> list[influxql.Series]:
+        """Of each measurement that the device has; those of last time at once, beside asking which there are."""
+        guessed = self._measurements.get(query.device_id, ())
+        which, *found = await asyncio.gather(
+            self._ask(influxql.ask_measurements(query)),
+            *(self._ask(influxql.ask_readings(query, name)) for name in guessed),
+        )
+        answers = dict(zip(guessed, found, strict=True))
+        names = influxql.read_measurements(which)
+        for name in names:
+            if name not in answers:
+                answers[name] = await self._ask(influxql.ask_readings(query, name))
+        if len(self._measurements) >= _REMEMBERED:
+            self._measurements.clear()
+        self._measurements[query.device_id] = tuple(names)
+        return [each for name in names for each in answers[name]]
 
     async def newest(self, owner: int, limit: int) -> Sequence[Reading]:
         try:

@@ -149,6 +149,13 @@ async def pages(store: TimeSeriesStore, asked: dict[str, Any]) -> list[Reading]:
         after = last.ts_ns, last.measurement, last.user_id
 
 
+async def test_a_measurement_that_is_new_since_the_last_question_is_there(store: TimeSeriesStore) -> None:
+    """Whatever a store remembers of a device."""
+    for number, measurement in enumerate(("m", "n", "o"), 1):
+        await write(store, [reading(number, measurement=measurement)])
+        assert await times(store) == [*range(1, number + 1)]
+
+
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_two_owners_at_one_moment_survive_a_page_border(store: TimeSeriesStore, order: str) -> None:
     """An admin who reads page by page misses neither."""
