@@ -48,11 +48,14 @@ _TELEGRAF: Final = """[agent]
 
 
 class Cost(NamedTuple):
-    """Of one run: CPU a message in µs, messages a second until all were stored, memory at most in MB."""
+    """Of one run: CPU a message (or reading delivered) in µs, how many a second, memory at most in MB."""
 
     cpu_us: float
     per_s: float
     peak_mb: float
+
+
+Runs = dict[str, Callable[[], Coroutine[Any, Any, Cost]]]
 
 
 def peer(given: str, name: str) -> Path:
@@ -64,18 +67,18 @@ def peer(given: str, name: str) -> Path:
 
 
 async def against_telegraf(plan: Plan, program: Path, console: Console) -> list[Figure]:
-    """A B A B; the medians, and what one costs in parts of the other."""
+    """Messages taken by ingest and by Telegraf, each stored by an InfluxDB of its own."""
 
     async def ours() -> Cost:
         measured = await bench_ingest(plan, console)
         cpu_us = measured.cpu_s / plan.messages * 1e6
         return Cost(cpu_us, plan.messages / measured.seconds, measured.usage.peak_mb)
 
-    return await in_turn({"telemetrio": ours, "telegraf": lambda: _telegraf(plan, program, console)}, console)
+    return await in_turn({"telemetrio": ours, "telegraf": lambda: _telegraf(plan, program, console)}, console, "0.50")
 
 
-async def in_turn(runs: dict[str, Callable[[], Coroutine[Any, Any, Cost]]], console: Console) -> list[Figure]:
-    """Each by turns, ROUNDS times."""
+async def in_turn(runs: Runs, console: Console, goal: str) -> list[Figure]:
+    """A B A B: each run ROUNDS times, and what the first costs in parts of the second, by their medians."""
     costs: dict[str, list[Cost]] = {name: [] for name in runs}
     for _ in range(ROUNDS):
         for name, run in runs.items():
@@ -84,14 +87,14 @@ async def in_turn(runs: dict[str, Callable[[], Coroutine[Any, Any, Cost]]], cons
     ours, theirs = (median(cost.cpu_us for cost in each) for each in costs.values())
     return [
         *(_told(name, each) for name, each in costs.items()),
-        Figure("ratio of CPU", f"{ours / theirs:.2f}", "0.50"),
+        Figure("ratio of CPU", f"{ours / theirs:.2f}", goal),
     ]
 
 
 def _told(name: str, costs: Sequence[Cost]) -> Figure:
     cpu = " and ".join(f"{cost.cpu_us:.1f}" for cost in costs)
     rates = " and ".join(f"{cost.per_s:,.0f}" for cost in costs)
-    return Figure(name, f"{cpu} µs a message, {rates} a second, {max(cost.peak_mb for cost in costs):.0f} MB")
+    return Figure(name, f"{cpu} µs each, {rates} a second, {max(cost.peak_mb for cost in costs):.0f} MB")
 
 
 async def _telegraf(plan: Plan, program: Path, console: Console) -> Cost:

@@ -37,9 +37,9 @@ class Heard(NamedTuple):
 
 
 class Seat:
-    """One client's counts."""
+    """One client's counts; says `hello` when it is connected, then what `take` gives."""
 
-    __slots__ = ("bytes", "closed", "frames", "gaps", "late_ns", "measured", "readings", "snapshot")
+    hello = _SUBSCRIBE
 
     def __init__(self, snapshot: "asyncio.Future[None]", *, measured: bool) -> None:
         self.snapshot = snapshot
@@ -51,18 +51,47 @@ class Seat:
         self.frames = self.readings = self.bytes = self.gaps = 0
         self.late_ns: list[int] = []
 
-    def take(self, text: bytes) -> None:
+    def take(self, text: bytes) -> bytes | None:
+        """Returns what to answer."""
         if text.startswith(b'{"type":"readings"'):
-            self.frames += 1
-            self.bytes += len(text)
-            self.readings += text.count(b'"device_id"')
-            if self.measured:
-                now_ns = time.time_ns() % _DAY_NS
-                self.late_ns += [(now_ns - _of_day(*found)) % _DAY_NS for found in _TIMESTAMP.findall(text)]
+            self._hear(text)
         elif text.startswith(b'{"type":"gap"'):
             self.gaps += 1
-        elif text.startswith(b'{"type":"snapshot"') and not self.snapshot.done():
+        elif text.startswith(b'{"type":"snapshot"'):
+            self._seated()
+        return None
+
+    def _hear(self, text: bytes) -> None:
+        self.frames += 1
+        self.bytes += len(text)
+        self.readings += text.count(b'"device_id"')
+        if self.measured:
+            now_ns = time.time_ns() % _DAY_NS
+            self.late_ns += [(now_ns - _of_day(*found)) % _DAY_NS for found in _TIMESTAMP.findall(text)]
+
+    def _seated(self) -> None:
+        if not self.snapshot.done():
             self.snapshot.set_result(None)
+
+
+class CentrifugoSeat(Seat):
+    """The same at a Centrifugo, in its JSON protocol; see telemetrio/centrifugo.py."""
+
+    hello = b'{"id":1,"connect":{}}'
+
+    def take(self, text: bytes) -> bytes | None:
+        if b'"push"' in text:
+            self._hear(text)
+        elif b'"subscribe"' in text:
+            self._seated()
+        elif b'"connect"' in text:
+            return b'{"id":2,"subscribe":{"channel":"bench"}}'
+        elif text == b"{}":  # its ping
+            return b"{}"
+        return None
+
+
+SEATS: Final = {"telemetrio": Seat, "centrifugo": CentrifugoSeat}
 
 
 def _of_day(hours: bytes, minutes: bytes, seconds: bytes, fraction: bytes) -> int:
@@ -91,10 +120,12 @@ async def connect(url: str, seat: Seat) -> object:
 
     class Listener(picows.WSListener):
         def on_ws_connected(self, transport: picows.WSTransport) -> None:
-            transport.send(picows.WSMsgType.TEXT, _SUBSCRIBE)
+            transport.send(picows.WSMsgType.TEXT, seat.hello)
 
-        def on_ws_frame(self, _transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-            seat.take(frame.get_payload_as_bytes())
+        def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+            answer = seat.take(frame.get_payload_as_bytes())
+            if answer is not None:
+                transport.send(picows.WSMsgType.TEXT, answer)
 
         def on_ws_disconnected(self, _transport: picows.WSTransport) -> None:
             seat.closed = True
@@ -104,9 +135,9 @@ async def connect(url: str, seat: Seat) -> object:
     return kept
 
 
-async def run(url: str, clients: int) -> None:
+async def run(url: str, clients: int, server: str = "telemetrio") -> None:
     loop = asyncio.get_running_loop()
-    seats = [Seat(loop.create_future(), measured=number % _MEASURED == 0) for number in range(clients)]
+    seats = [SEATS[server](loop.create_future(), measured=number % _MEASURED == 0) for number in range(clients)]
     begun = time.monotonic()
     room = asyncio.Semaphore(_AT_ONCE)
 
@@ -133,7 +164,7 @@ def main() -> None:
         import uvloop  # noqa: PLC0415 - not every platform has it
 
         uvloop.install()
-    asyncio.run(run(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(run(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]))
 
 
 if __name__ == "__main__":

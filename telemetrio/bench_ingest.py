@@ -129,18 +129,20 @@ async def _run(plan: Plan, broker_port: int, health_port: int) -> None:
 
 
 async def start_mosquitto(stack: AsyncExitStack, folder: Path) -> int:
+    """Its port; it ends with `stack`. Raises Refusal when it isn't installed."""
     port = free_port()
     (folder / "mosquitto.conf").write_text(_MOSQUITTO.format(port=port))
     await start(stack, _program("mosquitto"), "-c", str(folder / "mosquitto.conf"))
-    await until(lambda: _accepts(port))
+    await until(lambda: accepts(port))
     return port
 
 
 async def start_influxd(stack: AsyncExitStack, folder: Path) -> int:
+    """The same, with an empty database."""
     port = free_port()
     (folder / "influxdb.conf").write_text(_INFLUX.format(folder=folder, port=port))
     await start(stack, _program("influxd"), "run", "-config", str(folder / "influxdb.conf"))
-    await until(lambda: _accepts(port))
+    await until(lambda: accepts(port))
     await asyncio.to_thread(_create_database, port)
     return port
 
@@ -189,7 +191,8 @@ def _ask(port: int, path: str) -> dict[str, Any]:
     return told
 
 
-def _accepts(port: int) -> bool:
+def accepts(port: int) -> bool:
+    """Whether somebody listens there."""
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
     except OSError:
@@ -198,5 +201,6 @@ def _accepts(port: int) -> bool:
 
 
 def free_port() -> int:
+    """One that nobody has just now."""
     with socket.create_server(("127.0.0.1", 0)) as holder:
         return int(holder.getsockname()[1])

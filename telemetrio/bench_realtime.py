@@ -166,3 +166,10 @@ async def bench_realtime(plan: Plan, console: Console) -> list[Figure]:
                 told = await Bench(plan, stage, int(await stage.answer())).case(name)
             figures += [Figure(f"[dim]{server}[/]", ""), *told] if len(plan.servers) > 1 else told
     return figures
+
+
+async def measure_own(plan: Plan, clients: int, rate: float) -> tuple[Account, Heard, float]:
+    """So many clients at so many readings a second, on a fresh server as it is served; its memory at most, in MB."""
+    async with conversation("telemetrio.stage", SERVERS[0], str(plan.coalesce_ms)) as stage:
+        account, heard = await Bench(plan, stage, int(await stage.answer())).play(clients, rate)
+        return account, heard, usage(stage.process.pid).peak_mb

@@ -24,7 +24,7 @@ from shared.readings import Reading, ReadingBatch, Value
 from shared.serving import serve_web
 
 DEVICES: Final = 100
-_BATCHES_PER_S: Final = 100
+BATCHES_PER_S: Final = 100
 _FLAT_OUT_BATCH: Final = 100
 _DRAINED_S: Final = 30.0
 
@@ -60,7 +60,7 @@ class Stage:
         while (passed_s := time.monotonic() - begun) < order.seconds:
             if order.rate:
                 due = int(order.rate * passed_s) - published
-                wait_s = 1 / min(order.rate, _BATCHES_PER_S)
+                wait_s = 1 / min(order.rate, BATCHES_PER_S)
             else:
                 due, wait_s = (_FLAT_OUT_BATCH if self._sent else 0), 0
             if due > 0:

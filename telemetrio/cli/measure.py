@@ -86,20 +86,29 @@ def bench_ingest(*, curve: bool, against: str | None, **plan: Any) -> None:
 )
 @click.option("--server", "servers", multiple=True, help="Some of: hypercorn plain uvicorn. Default: hypercorn")
 @click.option("--coalesce-ms", type=click.FloatRange(0, 1000), default=50.0, show_default=True)
-def bench_realtime(*, cases: tuple[str, ...], servers: tuple[str, ...], **plan: Any) -> None:
+@click.option(
+    "--against", metavar="centrifugo=PATH", help="200 clients at 500 readings/s by this program too, by turns."
+)
+def bench_realtime(*, cases: tuple[str, ...], servers: tuple[str, ...], against: str | None, **plan: Any) -> None:
     """Of live readings: CPU per reading delivered, time from commit to client, memory of an idle client."""
     import asyncio  # noqa: PLC0415
 
     from rich.console import Console  # noqa: PLC0415
 
+    from telemetrio.against import peer  # noqa: PLC0415
     from telemetrio.bench import show  # noqa: PLC0415
     from telemetrio.bench_realtime import CASES, SERVERS, Plan, bench_realtime  # noqa: PLC0415
+    from telemetrio.centrifugo import against_centrifugo  # noqa: PLC0415
 
     for given, known in ((cases, CASES), (servers, SERVERS)):
         if unknown := set(given) - set(known):
             raise click.BadParameter(f"{min(unknown)}: there are {', '.join(known)}")
-    asked = Plan(cases or CASES, servers=servers or SERVERS[:1], **plan)
-    show(asyncio.run(bench_realtime(asked, Console(stderr=True))), Console())
+    asked, progress = Plan(cases or CASES, servers=servers or SERVERS[:1], **plan), Console(stderr=True)
+    if against is None:
+        figures = asyncio.run(bench_realtime(asked, progress))
+    else:
+        figures = asyncio.run(against_centrifugo(asked, peer(against, "centrifugo"), progress))
+    show(figures, Console(width=None if sys.stdout.isatty() else 140))
 
 
 @bench.command("end")

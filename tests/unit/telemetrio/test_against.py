@@ -22,9 +22,9 @@ async def test_both_are_run_by_turns_and_the_medians_compared() -> None:
         return run
 
     given = {"ours": runs("ours", [10.0, 20.0]), "theirs": runs("theirs", [40.0, 20.0])}
-    ours, theirs, ratio = await in_turn(given, Console(file=io.StringIO()))  # type: ignore[arg-type] # as above
+    ours, theirs, ratio = await in_turn(given, Console(file=io.StringIO()), "")  # type: ignore[arg-type] # as above
     assert ran == ["ours", "theirs", "ours", "theirs"]
-    assert ours.value == "10.0 and 20.0 µs a message, 1,000 and 1,000 a second, 100 MB"
+    assert ours.value == "10.0 and 20.0 µs each, 1,000 and 1,000 a second, 100 MB"
     assert (theirs.name, ratio.value) == ("theirs", "0.50")
 
 
