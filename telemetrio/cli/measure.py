@@ -123,7 +123,8 @@ def bench_end(*, rates: tuple[int, ...], seconds: float) -> None:
     from telemetrio.bench import show  # noqa: PLC0415
     from telemetrio.bench_end import RATES, bench_end  # noqa: PLC0415
 
-    show(asyncio.run(bench_end(rates or RATES, seconds, Console(stderr=True))), Console())
+    figures = asyncio.run(bench_end(rates or RATES, seconds, Console(stderr=True)))
+    show(figures, Console(width=None if sys.stdout.isatty() else 140))
 
 
 @bench.command("api")
