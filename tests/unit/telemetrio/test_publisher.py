@@ -83,6 +83,9 @@ async def test_load_is_bounded_by_its_job(broker: tuple[int, list[tuple[str, byt
 
 def test_a_pace_gives_no_more_than_the_job() -> None:
     """Unpaced, exactly `messages` come out, spread over 100 devices."""
-    given = list(Pace(Job(1, 1, 250, rate=0)))
+    pace = Pace(Job(1, 1, 250, rate=0))
+    assert list(pace) == []  # not before it has begun
+    pace.begin()
+    given = list(pace)
     assert len(given) == 250
     assert len({message.topic for message in given}) == 100
