@@ -14,7 +14,8 @@ from shared.process import ExitCode, Refusal
 class Bookmark:
     """`begun`: the system was found empty; `database`: the relational data are there; `parts`: so many of readings.
 
-    `refused`: so many of them the store did not take; `rest_bytes`: so long is the file in which they are.
+    `refused`: so many of them the store did not take; `rest_bytes`: so long is the file in which they are; `owner`: the
+    highest of theirs.
     """
 
     path: Path = field(repr=False)
@@ -25,6 +26,7 @@ class Bookmark:
     parts: int = 0
     refused: int = 0
     rest_bytes: int = 0
+    owner: int = 0
 
     @classmethod
     def of(cls, file: Path, archive: str, system: str) -> Self:

@@ -17,6 +17,7 @@ from rich.progress import Progress
 from services.api.audit.queries import Event, add, has_event, note
 from services.api.transfer.tables import NdjsonTable
 from shared.database.migrations.upgrade import newest_revision, upgrade
+from shared.database.tables import users
 from shared.process import ExitCode, Refusal
 from shared.readings import Reading, ReadingBatch
 from shared.times import MIN_NS, iso_ns
@@ -56,6 +57,8 @@ async def restore(file: Path, *, replace: bool, system: System, progress: Progre
         if not bookmark.database:
             await _relational(file, archive, bookmark, system, replace=replace)
         await _Readings(file, bookmark, system).run(archive, progress)
+        async with system.engine.begin() as connection:
+            await connection.run_sync(relational.go_on_counting, {users.name: bookmark.owner})
         await note(system.engine, _event(archive, "ok"))
         bookmark.remove()
     return Restored(archive, bookmark.refused, _rest(file))
@@ -134,6 +137,7 @@ class _Readings:
             await patiently(partial(self._system.holdings.note, history.decoded_late(part.lines)))
             return
         readings = history.decoded(part.lines)
+        self._bookmark.owner = max([self._bookmark.owner, *(each.user_id for each in readings)])
         # committed at the beginning of time nothing is late: the index of those that were comes by itself
         batch = ReadingBatch("restore", self._bookmark.archive, 0, 0, 0, MIN_NS, readings)
         try:

@@ -10,11 +10,11 @@ from unittest.mock import Mock
 import orjson
 import pytest
 from rich.progress import Progress
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from services.ingest.lock import hold
 from shared.database.migrations.upgrade import move, newest_revision, upgrade
-from shared.database.tables import devices, metadata, users
+from shared.database.tables import audit, devices, metadata, profiles, users
 from shared.process import Refusal
 from shared.readings import Reading
 from shared.times import iso_ns
@@ -104,6 +104,55 @@ async def test_from_files_to_servers_and_back(
         async with opened(each) as made, made.engine.begin() as connection:
             row = {"name": "next", "created_ns": 0}
             assert (await connection.execute(insert(users).values(row).returning(users.c.id))).scalar_one() == 4
+
+
+@pytest.mark.parametrize("kind", ["files", pytest.param("servers", marks=pytest.mark.peer("postgres"))])
+@pytest.mark.parametrize(("named", "expected"), [((40, 1, 0), 41), ((1, 50, 0), 51), ((1, 1, 60), 61)])
+async def test_the_id_of_a_user_who_is_gone_is_not_given_again(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, named: tuple[int, int, int], expected: int
+) -> None:
+    """Whoever is named by the audit or by readings alone, or was of the system that is replaced."""
+    audit_of, readings_of, given = named
+    async with opened(settings(tmp_path / "source")) as made:
+        await upgrade(made.engine)
+        async with made.engine.begin() as connection:
+            await connection.execute(insert(users), {"name": "admin", "created_ns": 1})
+            row = {"ts_ns": 1, "user_id": audit_of, "event": "e", "subject": "s", "address": "a", "outcome": "ok"}
+            await connection.execute(insert(audit), row)
+        await write(made.store, [Reading("a", readings_of, "m", rig.BEGIN_NS, {"t": 1.0})])
+    await backed_up(tmp_path / "a.tar", settings(tmp_path / "source"))
+    servers = {"database_url": await request.getfixturevalue("shared_cluster").fresh()} if kind == "servers" else {}
+    target = settings(tmp_path / "target", **servers)
+    async with opened(target) as made:
+        await upgrade(made.engine)
+        async with made.engine.begin() as connection:
+            if given and servers:
+                await connection.execute(text(f"SELECT setval('users_id_seq', {given})"))
+            elif given:
+                await connection.execute(insert(users), {"id": given, "name": "gone", "created_ns": 1})
+    await restored(tmp_path / "a.tar", target, replace=True)
+    async with opened(target) as made, made.engine.begin() as connection:
+        made_now = insert(users).values(name="next", created_ns=0).returning(users.c.id)
+        assert (await connection.execute(made_now)).scalar_one() == expected
+
+
+@pytest.mark.peer("postgres")
+async def test_the_order_of_texts_is_nobodys_locale(shared_cluster: Cluster, tmp_path: Path) -> None:
+    """By their bytes on both databases, so that equal systems have equal parts."""
+    names = ["Zoe", "ann", "_x", "\u00e9t\u00e9", "a b", "A", "b"]
+    parts = []
+    for each in (settings(tmp_path / "a"), settings(tmp_path / "b", database_url=await shared_cluster.fresh())):
+        async with opened(each) as made:
+            await upgrade(made.engine)
+            async with made.engine.begin() as connection:
+                if made.engine.dialect.name == "postgresql":
+                    await connection.execute(
+                        text('ALTER TABLE profiles ALTER name TYPE varchar(64) COLLATE "en-x-icu"')
+                    )
+                rows = [{"name": name, "document": {}, "updated_ns": 1} for name in names]
+                await connection.execute(insert(profiles), rows)
+        parts.append(await backed_up(each.data_dir / "x.tar", each))
+    assert parts[0] == parts[1]
 
 
 async def test_every_table_is_in_it(source: StoreSettings, tmp_path: Path) -> None:
