@@ -4,13 +4,13 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, cast
 
 from quart import current_app
 
 from services.api.accounts.passwords import Passwords
-from services.api.ratelimit import RateLimit, Slowdown
+from services.api.ratelimit import RateLimit, Recent, Slowdown
 from services.api.settings import ApiSettings
 
 KEY: Final = "telemetrio_door"
@@ -34,13 +34,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """`open`: everybody is the local admin. `now_ns` is the time of day, `moment_s` only ever goes forward."""
+    """`open`: everybody is the local admin. `now_ns` is the time of day, `moment_s` only ever goes forward.
+
+    `recent`: keys and sessions that were good of late.
+    """
 
     open: bool
     secret: str
     trusted_hops: int
     limits: Limits
     passwords: Passwords
+    recent: Recent = field(default_factory=Recent)
     now_ns: Callable[[], int] = time.time_ns
     moment_s: Callable[[], float] = time.monotonic
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -26,20 +26,25 @@ class Headers(Protocol):
 async def caller_by(headers: Headers, door: Door, engine: AsyncEngine, address: str = "") -> Caller:
     """The caller that `Authorization: Bearer …` or `X-API-Key` names; raises Unauthorized.
 
-    Each look-up that finds nobody counts against the `address`, before the database is asked: raises TooMany.
+    Each look-up that finds nobody counts against the `address`, before the database is asked: raises TooMany. Who was
+    found of late is looked up all the same: one neighbour must not lock the others out.
     """
     shown = _shown(headers)
     by_key = shown.startswith(KEY_PREFIX)
     session = None if by_key else _session(shown, door)
     stranger = ("stranger", neighbourhood(address))
+    credential = ("session", session.id) if session is not None else ("key", hash_of_key(shown[:_LONGEST_KEY]))
     wait_s = door.limits.requests.wait_s(stranger, door.moment_s())
-    if wait_s:
+    if wait_s and not door.recent.has(credential, door.moment_s()):
         raise TooMany("Too many keys and sessions from here that nobody knows", "rate_limited", wait_s)
     try:
-        return await (_by_key(shown, door, engine) if session is None else _by_session(session, door, engine))
+        caller = await (_by_key(shown, door, engine) if session is None else _by_session(session, door, engine))
     except Unauthorized:
+        door.recent.forget(credential)
         door.limits.requests.take(stranger, door.moment_s())
         raise
+    door.recent.add(credential, door.moment_s())
+    return caller
 
 
 def _session(shown: str, door: Door) -> Session:

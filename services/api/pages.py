@@ -1,5 +1,6 @@
 """The built dashboard and Swagger UI, from our own files under a strict content security policy: nothing from a CDN."""
 
+from errno import ENAMETOOLONG
 from typing import Final
 
 from quart import Blueprint, Response, send_from_directory
@@ -7,6 +8,7 @@ from quart_schema import hide
 
 from services.api.auth import public
 from services.api.encoding import reply
+from services.api.errors import NotFound
 from services.api.openapi import description
 from services.api.resources import resources
 
@@ -85,7 +87,12 @@ async def _page(name: str) -> Response:
 
 
 async def _file(name: str, caching: str) -> Response:
-    return _protected(await send_from_directory(resources().web_dir, name), caching)
+    try:
+        return _protected(await send_from_directory(resources().web_dir, name), caching)
+    except OSError as error:
+        if error.errno == ENAMETOOLONG:  # no file has such a name
+            raise NotFound("There is no such page here", "not_found") from error
+        raise
 
 
 def _protected(response: Response, caching: str) -> Response:

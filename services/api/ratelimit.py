@@ -5,10 +5,12 @@ which it will be full again.
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Final
 
 MOST_KEYS: Final = 10_000
+RECENT_S: Final = 300.0
 FIRST_DELAY_S: Final = 0.25
 LONGEST_DELAY_S: Final = 8.0
 
@@ -54,6 +56,27 @@ class RateLimit:
 
     def __len__(self) -> int:
         return len(self._full_s)
+
+
+class Recent:
+    """Who was here in the last `for_s` seconds. Beyond `most` those quiet for longest are forgotten."""
+
+    def __init__(self, for_s: float = RECENT_S, most: int = MOST_KEYS) -> None:
+        self._for_s = for_s
+        self._most = most
+        self._seen_s: OrderedDict[Hashable, float] = OrderedDict()
+
+    def add(self, key: Hashable, now_s: float) -> None:
+        self._seen_s[key] = now_s
+        self._seen_s.move_to_end(key)
+        if len(self._seen_s) > self._most:
+            self._seen_s.popitem(last=False)
+
+    def has(self, key: Hashable, now_s: float) -> bool:
+        return now_s - self._seen_s.get(key, float("-inf")) <= self._for_s
+
+    def forget(self, key: Hashable) -> None:
+        self._seen_s.pop(key, None)
 
 
 class Slowdown:

@@ -11,14 +11,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-import orjson
 import structlog
 from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.ingest import backlog, deadletters
+from services.ingest import backlog, deadletters, shown
 from services.ingest.delivery import Message
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Letter
@@ -59,7 +58,7 @@ class Mirror:
         self._measurements: set[tuple[str, str, int]] = set()
         self._predecessors: list[str] = []
         self._read_registry_s = float("-inf")
-        self._migrated = False
+        self._met = False
         self._refused = 0
         self._set_aside: set[str] = set()
         self._again = False
@@ -140,9 +139,10 @@ class Mirror:
     async def _read_registry(self) -> None:
         # before the question: what changes while it is answered is asked for again
         self._read_registry_s = time.monotonic()
-        if not self._migrated:
+        if not self._met:
             await upgrade(self._engine)  # here, and not only at the start: it may have been away then
-            self._migrated = True
+            await shown.compare(self._outbox, self._engine)
+            self._met = True
         async with self._engine.connect() as connection:
             rows = await registry_queries.known_devices(connection)
             profiles = await registry_queries.known_profiles(connection)  # after them: a device's profile came first
@@ -226,7 +226,7 @@ class Mirror:
                 Part("latest", latest_queries.push_latest, latest),
                 Part("device_status", latest_queries.push_status, status),
                 Part("predecessors", ledger.succeed, [{**whose, "before": epoch} for epoch in self._predecessors]),
-                Part("dead_letters", ledger.push_letters, [self._letter_row(*each) for each in letters]),
+                Part("dead_letters", ledger.push_letters, [shown.row_of(self._outbox, *each) for each in letters]),
                 Part("ingest_books", ledger.push_books, [told]),
             ],
         )
@@ -242,9 +242,3 @@ class Mirror:
             "disabled": False,
             "created_ns": now_ns,
         }
-
-    def _letter_row(self, row_id: int, letter: Letter) -> dict[str, Any]:
-        row = letter._asdict()
-        row["payload_bytes"] = row.pop("size")
-        row["paths"] = orjson.loads(letter.paths)
-        return {"source": self._outbox.source, "epoch": self._outbox.epoch, "letter": row_id, **row}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.tables import dead_letters, ingest_books
 from shared.database.upsert import insert_into
@@ -16,6 +17,13 @@ def push_letters(connection: Connection, rows: Sequence[dict[str, Any]]) -> None
     insert = insert_into(connection.dialect.name, dead_letters)
     grown = {name: insert.excluded[name] for name in ("entries", "received_ns")}
     connection.execute(insert.on_conflict_do_update(index_elements=["source", "epoch", "letter"], set_=grown), rows)
+
+
+async def letters_of(connection: AsyncConnection, source: str, epoch: str) -> dict[int, int]:
+    """The letters of one file that are shown, each with its entries."""
+    letters = dead_letters.c
+    mine = select(letters.letter, letters.entries).where(letters.source == source, letters.epoch == epoch)
+    return {row.letter: row.entries for row in await connection.execute(mine)}
 
 
 def remove_letters(connection: Connection, source: str, epoch: str, letters: Sequence[int]) -> None:

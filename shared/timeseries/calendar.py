@@ -14,6 +14,8 @@ _SECOND: Final = timedelta(seconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _EVERY: Final = re.compile(r"([1-9][0-9]{0,5})([smh])|([1-9][0-9]{0,2})(d|w|mo|y)")
+# stores count windows in 64 bits, and 292 years are beyond
+_LONGEST_NS: Final = 250 * _DAYS["y"] * 86_400 * _NS_PER_S
 # what to propose to who asked for windows too narrow
 _PROPOSED: Final = ("1s", "10s", "30s", "1m", "5m", "15m", "1h", "6h", "1d", "1w", "1mo", "1y")
 
@@ -42,11 +44,14 @@ class TooMany(ValueError):
 
 
 def parse_every(text: str) -> Every:
-    """`10s`, `5m`, `1h`, `1d`, `1w`, `1mo`, `1y`; raises ValueError."""
+    """`10s`, `5m`, `1h`, `1d`, `1w`, `1mo`, `1y`, at most `250y`; raises ValueError."""
     found = _EVERY.fullmatch(text)
     if found is None:
         raise ValueError("is a number of s, m, h, d, w, mo (months) or y, like 10s, 5m, 1d or 1mo")
-    return Every(int(found[1] or found[3]), found[2] or found[4])
+    every = Every(int(found[1] or found[3]), found[2] or found[4])
+    if _least_ns(every) > _LONGEST_NS:
+        raise ValueError("is more than 250y: leave it out to have no windows")
+    return every
 
 
 def runs_in(start_ns: int, end_ns: int, every: Every, zone: tzinfo, most: int) -> list[Run]:

@@ -10,6 +10,7 @@ from shared.timeseries.holdings import LateNote
 from shared.timeseries.influx import TIMEOUT_S, ask
 from shared.timeseries.influxhttp import InfluxHttp, Target, outage
 from shared.timeseries.lineprotocol import late_line
+from shared.timeseries.refusals import is_too_old
 from shared.timeseries.store import Missing, Unavailable
 
 _PAGE: Final = 5_000
@@ -47,7 +48,7 @@ class InfluxHoldings:
             lines.setdefault(bucket, []).append(late_line(late, committed_ns))
         for bucket, some in lines.items():
             answer = await self._http.write(bucket, b"\n".join(some))
-            if not answer.stored:
+            if not answer.stored and not is_too_old(answer):
                 raise outage(answer)
 
     async def close(self) -> None:

@@ -14,11 +14,11 @@ from typing import Any, Final, NamedTuple
 
 from shared.identifiers import OWN_MEASUREMENTS, RESERVED_METRICS
 from shared.readings import Reading, Value, Values
+from shared.timeseries.fields import fields_of
 from shared.timeseries.lineprotocol import (
     BOOLEAN_SUFFIX,
     LATE_MEASUREMENT,
     STRING_SUFFIX,
-    field_names,
 )
 from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery
 
@@ -65,7 +65,8 @@ def names_no_bucket(message: str) -> bool:
 def is_empty(query: RawQuery) -> bool:
     """Whether no reading can answer it, so that nobody need be asked."""
     low, high = _range(query)
-    return low > high or query.limit < 1 or not (query.user_ids is None or query.user_ids) or query.metrics == []
+    nothing = query.metrics is not None and not fields_of(query.metrics)
+    return low > high or query.limit < 1 or not (query.user_ids is None or query.user_ids) or nothing
 
 
 def ask_measurements(query: RawQuery) -> Statement:
@@ -81,7 +82,7 @@ def ask_readings(query: RawQuery, measurement: str) -> Statement:
     """The first rows of one measurement, in groups by owner."""
     fields = "*::field"
     if query.metrics is not None:
-        fields = ", ".join(f"{quoted(field)}::field" for metric in query.metrics for field in field_names(metric))
+        fields = ", ".join(f"{quoted(field)}::field" for field in fields_of(query.metrics))
     order = " ORDER BY time DESC" if query.order == "desc" else ""
     # one more to tell whether there is more, and one for the row that the cursor stands on
     end = f'GROUP BY "user_id"{order} LIMIT {query.limit + 2}'

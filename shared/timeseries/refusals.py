@@ -17,6 +17,7 @@ Positions = Sequence[int]
 
 # Only at the end is it the server's own: before it stands the line, which a device wrote.
 _dropped: Final = re.compile(r"(?:[a-z ]+: )?partial write: (?!unable to parse).*dropped=(\d+)\Z", re.DOTALL).match
+_too_old: Final = re.compile(r"(?:[a-z ]+: )?partial write: points beyond retention policy dropped=\d+\Z").match
 _named_field: Final = re.compile(r'input field "([^"]+)" on measurement "([^"]+)"').search
 _named_column: Final = re.compile(r"for column '([^']+)'").search
 
@@ -99,6 +100,11 @@ class Search:
 def refuses(answer: Answer) -> bool:
     """Whether something in it is bad, or it is too large: both are found out by sending less."""
     return answer.refused or answer.status == 413
+
+
+def is_too_old(answer: Answer) -> bool:
+    """Whether all that was wrong is that some points are older than what is kept: the others are stored."""
+    return answer.refused and _too_old(answer.reason) is not None
 
 
 def _all_dropped(answer: Answer, number: int) -> bool:

@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from pydantic import BaseModel
 
-from telemetrio.backup.manifest import Entry
+from telemetrio.backup.manifest import MANIFEST, Entry
 
 # what is read, written and sent at once: one write to a store, and less than what proxies let through
 PART_ROWS: Final = 5_000
@@ -21,6 +21,7 @@ _SUFFIX: Final = ".ndjson.gz"
 _BLOCK: Final = 512
 _END: Final = bytes(2 * _BLOCK)
 _LARGEST: Final = 64 << 20
+_LARGEST_MANIFEST: Final = 1 << 30  # it has a line for each part: of 2e9 readings there are 417,000
 _LEVEL: Final = 3
 
 
@@ -76,7 +77,7 @@ def parts_of(file: BinaryIO) -> Iterator[Part]:
         except (tarfile.HeaderError, UnicodeDecodeError) as error:
             raise Damaged(f"the archive breaks off or is damaged behind {last}") from error
         last = info.name
-        if info.size > _LARGEST:
+        if info.size > (_LARGEST_MANIFEST if last == MANIFEST else _LARGEST):
             raise Damaged(f"{last} is damaged: no part is that large")
         padded = -(-info.size // _BLOCK) * _BLOCK
         data = file.read(padded)
@@ -95,8 +96,9 @@ class Writer:
         self.entries = list(entries)
 
     def document(self, name: str, content: BaseModel) -> None:
-        """As plain JSON, for people and tools."""
-        self._append(name, content.model_dump_json(indent=2).encode() + b"\n")
+        """As plain JSON, for people and tools; but for the manifest, which is long, one value a line."""
+        indent = None if name == MANIFEST else 2
+        self._append(name, content.model_dump_json(indent=indent).encode() + b"\n")
 
     def part(self, folder: str, lines: list[bytes]) -> None:
         """A part of a folder; `lines` are without their line ends."""

@@ -12,7 +12,11 @@ from shared.process import ExitCode, Refusal
 
 @dataclass
 class Bookmark:
-    """`begun`: the system was found empty; `database`: the relational data are there; `parts`: so many of readings."""
+    """`begun`: the system was found empty; `database`: the relational data are there; `parts`: so many of readings.
+
+    `refused`: so many of them the store did not take; `rest_bytes`: so long is the file in which they are; `owner`: the
+    highest of theirs.
+    """
 
     path: Path = field(repr=False)
     archive: str
@@ -21,6 +25,8 @@ class Bookmark:
     database: bool = False
     parts: int = 0
     refused: int = 0
+    rest_bytes: int = 0
+    owner: int = 0
 
     @classmethod
     def of(cls, file: Path, archive: str, system: str) -> Self:
@@ -45,6 +51,10 @@ class Bookmark:
         with os.fdopen(descriptor, "wb") as file:
             file.write(orjson.dumps(content))
         fresh.rename(self.path)
+
+    def forget_readings(self) -> None:
+        """They are put into the store from the first one on."""
+        self.parts = self.refused = self.rest_bytes = 0
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -9,7 +9,21 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, LargeBinary, MetaData, Table, delete, func, insert, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    MetaData,
+    Select,
+    String,
+    Table,
+    collate,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.database.migrations.upgrade import begin, move, newest_revision, refuse_lost_rows, revision_of
@@ -64,11 +78,18 @@ async def spooled(connection: AsyncConnection) -> int:
 
 async def lines_of(connection: AsyncConnection, table: Table) -> AsyncIterator[bytes]:
     """In order of the primary key, in flat memory."""
-    statement = select(table).order_by(*table.primary_key.columns)
-    rows = await connection.stream(statement, execution_options={"yield_per": _ROWS_AT_ONCE})
+    rows = await connection.stream(_in_order(connection, table), execution_options={"yield_per": _ROWS_AT_ONCE})
     names = [str(column.name) for column in table.columns]  # `values` is one that knows that it must be quoted
     async for row in rows:
         yield orjson.dumps(dict(zip(names, row, strict=True)), _binary, orjson.OPT_SORT_KEYS)
+
+
+def _in_order(connection: AsyncConnection, table: Table) -> Select[Any]:
+    """Texts by their bytes, as SQLite has them: a locale's order would make other parts of equal data."""
+    keys: list[ColumnElement[Any]] = list(table.primary_key.columns)
+    if connection.dialect.name == "postgresql":
+        keys = [collate(key, "C") if isinstance(key.type, String) else key for key in keys]
+    return select(table).order_by(*keys)
 
 
 def _binary(value: Any) -> str:
@@ -93,14 +114,14 @@ def load(connection: Connection, parts: Callable[[], Iterable[Part]], revision: 
     Rows go into the tables of their own revision, and migrations then do with them what they do with everybody's.
     """
     begin(connection)
+    given = _given(connection)
     for table in reversed(metadata.sorted_tables):
         connection.execute(delete(table))
     move(connection, revision)
     _fill(connection, parts())
     move(connection, newest_revision())
     refuse_lost_rows(connection)
-    if connection.dialect.name == "postgresql":
-        _go_on_counting(connection)
+    go_on_counting(connection, given)
 
 
 def _fill(connection: Connection, parts: Iterable[Part]) -> None:
@@ -132,14 +153,58 @@ def _without_nul(value: Any) -> Any:
     return value
 
 
-def _go_on_counting(connection: Connection) -> None:
-    """SQLite gives the number behind the highest by itself; a sequence of PostgreSQL must be told."""
+def go_on_counting(connection: Connection, given: Mapping[str, int]) -> None:
+    """No id is given twice: not one of the rows that are there, nor one up to `given`, by table, whose row is gone.
+
+    Users that are gone are also named by what outlives them: the audit, readings, dead letters.
+    """
+    before = _given(connection)
     for table in metadata.sorted_tables:
-        for column in table.primary_key.columns:
-            asked = {"table": table.name, "column": column.name}
-            sequence = connection.scalar(text("SELECT pg_get_serial_sequence(:table, :column)"), asked)
-            if sequence is not None:
-                highest = connection.scalar(select(func.max(column)))
-                statement = text("SELECT setval(CAST(:sequence AS regclass), :highest, :used)")
-                given = {"sequence": sequence, "highest": highest or 1, "used": highest is not None}
-                connection.execute(statement, given)
+        if table.name in before:
+            highest = max(before[table.name], given.get(table.name, 0), _highest(connection, table.c.id))
+            if table is users:
+                named = [each.c.user_id for each in metadata.sorted_tables if "user_id" in each.c]
+                highest = max(highest, *(_highest(connection, column) for column in named))
+            if highest:
+                _count_from(connection, table, highest)
+
+
+def _highest(connection: Connection, column: ColumnElement[int]) -> int:
+    return connection.scalar(select(func.max(column))) or 0
+
+
+def _given(connection: Connection) -> dict[str, int]:
+    """The highest id that was ever given, of each table that counts by itself."""
+    if connection.dialect.name == "sqlite":
+        known = {row.name: row.seq for row in connection.execute(text("SELECT name, seq FROM sqlite_sequence"))}
+        return {table.name: known.get(table.name, 0) for table in metadata.sorted_tables if _counts(table)}
+    found = {}
+    for table in metadata.sorted_tables:
+        sequence = _sequence(connection, table)
+        if sequence is not None:
+            last = text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}")  # noqa: S608 - quoted
+            found[table.name] = int(connection.scalar(last) or 0)
+    return found
+
+
+def _counts(table: Table) -> bool:
+    return bool(table.dialect_options["sqlite"]["autoincrement"])
+
+
+def _sequence(connection: Connection, table: Table) -> str | None:
+    if "id" not in table.primary_key.columns:
+        return None
+    found: str | None = connection.scalar(select(func.pg_get_serial_sequence(table.name, "id")))
+    return found
+
+
+def _count_from(connection: Connection, table: Table, highest: int) -> None:
+    if connection.dialect.name == "postgresql":
+        sequence = _sequence(connection, table)
+        connection.execute(
+            text("SELECT setval(CAST(:sequence AS regclass), :at)"), {"sequence": sequence, "at": highest}
+        )
+        return
+    named = {"name": table.name, "seq": highest}
+    if not connection.execute(text("UPDATE sqlite_sequence SET seq = :seq WHERE name = :name"), named).rowcount:
+        connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :seq)"), named)

@@ -4,8 +4,9 @@ The relational data in one transaction; then readings, part by part. What is sto
 killed goes on with the part that was under way.
 """
 
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Final, NamedTuple
 
 from rich.progress import Progress
 
-from services.api.audit.queries import Event, note
+from services.api.audit.queries import Event, add, has_event, note
+from services.api.transfer.tables import NdjsonTable
 from shared.database.migrations.upgrade import newest_revision, upgrade
+from shared.database.tables import users
 from shared.process import ExitCode, Refusal
-from shared.readings import ReadingBatch
-from shared.times import MIN_NS
+from shared.readings import Reading, ReadingBatch
+from shared.times import MIN_NS, iso_ns
 from shared.timeseries.store import Refused
 from telemetrio.backup import history, relational
 from telemetrio.backup.archive import Part, parts_of
@@ -26,6 +29,7 @@ from telemetrio.backup.check import Archive, check, opened
 from telemetrio.backup.system import System, keep_still, patiently
 
 _FOLDERS: Final = (history.READINGS, history.LATE)
+_RESTORED: Final = "restored"
 
 
 class Restored(NamedTuple):
@@ -49,12 +53,23 @@ async def restore(file: Path, *, replace: bool, system: System, progress: Progre
             keep_still(system.settings.data_dir, stack)
         await upgrade(system.engine)
         bookmark = Bookmark.of(file, archive.header.id, system.digest)
+        await _compare(bookmark, archive, system)
         if not bookmark.database:
             await _relational(file, archive, bookmark, system, replace=replace)
         await _Readings(file, bookmark, system).run(archive, progress)
-        await _note(archive, system)
+        async with system.engine.begin() as connection:
+            await connection.run_sync(relational.go_on_counting, {users.name: bookmark.owner})
+        await note(system.engine, _event(archive, "ok"))
         bookmark.remove()
     return Restored(archive, bookmark.refused, _rest(file))
+
+
+async def _compare(bookmark: Bookmark, archive: Archive, system: System) -> None:
+    """What a bookmark says may be gone: somebody who begins anew empties the system, and not the archive's folder."""
+    if bookmark.database and not await has_event(system.engine, _RESTORED, _subject(archive)):
+        bookmark.database = False
+    if bookmark.parts and not await patiently(system.holdings.devices):
+        bookmark.forget_readings()
 
 
 async def _relational(file: Path, archive: Archive, bookmark: Bookmark, system: System, *, replace: bool) -> None:
@@ -67,6 +82,7 @@ async def _relational(file: Path, archive: Archive, bookmark: Bookmark, system: 
     async with system.engine.connect() as connection:
         parts = partial(_parts, file, lambda name: name.startswith(f"{relational.FOLDER}/"))
         await connection.run_sync(relational.load, parts, archive.header.revision)
+        await add(connection, _event(archive, "begun"))  # with the data, so that they can be told from others
         await connection.commit()
     bookmark.database = True
     bookmark.save()
@@ -106,6 +122,7 @@ class _Readings:
         self._system = system
 
     async def run(self, archive: Archive, progress: Progress) -> None:
+        self._cut_rest()
         total = sum(entry.name.startswith(_FOLDERS) for entry in archive.manifest.parts)
         task = progress.add_task("readings, by part", total=total, completed=self._bookmark.parts)
         for number, part in enumerate(_parts(self._file, lambda name: name.startswith(_FOLDERS)), 1):
@@ -120,25 +137,37 @@ class _Readings:
             await patiently(partial(self._system.holdings.note, history.decoded_late(part.lines)))
             return
         readings = history.decoded(part.lines)
+        self._bookmark.owner = max([self._bookmark.owner, *(each.user_id for each in readings)])
         # committed at the beginning of time nothing is late: the index of those that were comes by itself
         batch = ReadingBatch("restore", self._bookmark.archive, 0, 0, 0, MIN_NS, readings)
         try:
             await patiently(partial(self._system.store.write, [batch]))
         except Refused as error:
-            self._keep(part.lines, error.refused)
+            self._keep([readings[position] for position, _ in error.refused])
 
-    def _keep(self, lines: Sequence[bytes], refused: Iterable[tuple[int, str]]) -> None:
-        """What the store refuses is not lost: it stands in a file of its own, beside the archive."""
+    def _keep(self, refused: Sequence[Reading]) -> None:
+        """What the store refuses is not lost: it stands in a file beside the archive, as an import takes it."""
         with _rest(self._file).open("ab") as rest:
-            for position, _ in refused:
-                rest.write(lines[position] + b"\n")
-                self._bookmark.refused += 1
+            rest.write(NdjsonTable(iso_ns).block(refused))
+            self._bookmark.rest_bytes = rest.tell()
+        self._bookmark.refused += len(refused)
+
+    def _cut_rest(self) -> None:
+        """What was written behind the last bookmark comes once more, and what another restore wrote is its own."""
+        rest, length = _rest(self._file), self._bookmark.rest_bytes
+        if not length:
+            rest.unlink(missing_ok=True)
+        elif rest.exists():
+            os.truncate(rest, min(rest.stat().st_size, length))
 
 
 def _rest(file: Path) -> Path:
     return file.with_name(f"{file.name}.refused.ndjson")
 
 
-async def _note(archive: Archive, system: System) -> None:
-    subject = f"archive {archive.header.id}"
-    await note(system.engine, Event(time.time_ns(), None, "restored", subject, "command line", "ok"))
+def _subject(archive: Archive) -> str:
+    return f"archive {archive.header.id}"
+
+
+def _event(archive: Archive, outcome: str) -> Event:
+    return Event(time.time_ns(), None, _RESTORED, _subject(archive), "command line", outcome)

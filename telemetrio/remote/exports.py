@@ -5,6 +5,7 @@ NDJSON that broke off goes on behind its last whole line: readings come in the o
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from hashlib import blake2s
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -38,7 +39,7 @@ def format_of(file: Path, given: str | None) -> str:
 
 async def export(site: Site, file: Path, wanted: Wanted, progress: Progress) -> int:
     """How many bytes there are in `file` then; raises Refusal."""
-    unfinished = _unfinished(file)
+    unfinished = unfinished_of(file, site.url, wanted)
     task = progress.add_task("bytes", total=None)
 
     async def attempt() -> None:
@@ -55,10 +56,12 @@ def size_of(file: Path) -> int:
     return file.stat().st_size
 
 
-def _unfinished(file: Path) -> Path:
+def unfinished_of(file: Path, url: str, wanted: Wanted) -> Path:
+    """Where it is written: beside `file`, and in another place for another question, which must not go on with it."""
     if file.exists():
         raise Refusal(f"{file} exists: give another name, or move it away", ExitCode.WRONG_SETTINGS)
-    return file.with_name(f"{file.name}.partial")
+    question = orjson.dumps([url, dict(wanted.query), wanted.format], option=orjson.OPT_SORT_KEYS)
+    return file.with_name(f"{file.name}.{blake2s(question, digest_size=4).hexdigest()}.partial")
 
 
 class _Told(NamedTuple):

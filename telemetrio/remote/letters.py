@@ -1,11 +1,13 @@
 """`telemetrio deadletters`: what could not be stored; to be looked at, driven again or discarded."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from telemetrio.remote.site import Site
 
@@ -44,10 +46,8 @@ async def raw(site: Site, letter_id: int) -> bytes:
 
 
 async def command(site: Site, action: str, ids: Sequence[int], wanted: Filter, progress: Progress) -> int:
-    """How many were handed to ingest: those with these ids, or the first 10,000 that match."""
-    if not ids:
-        body = {name: each for name, each in wanted.items() if each}
-        return int((await site.post(f"{PATH}/{action}", body))["commanded"])
+    """How many were handed to ingest: those with these ids, or all that match by now."""
+    ids = ids or await _matching(site, wanted)
     done = 0
     task = progress.add_task("letters", total=len(ids))
     for begin in range(0, len(ids), _AT_ONCE):
@@ -57,13 +57,19 @@ async def command(site: Site, action: str, ids: Sequence[int], wanted: Filter, p
     return done
 
 
+async def _matching(site: Site, wanted: Filter) -> list[int]:
+    """The oldest first. By their ids, because a filter would find again what is refused again, for ever."""
+    found, _ = await listed(site, wanted, sys.maxsize)
+    return sorted({each["id"] for each in found})
+
+
 def show(letters: Sequence[Mapping[str, Any]], total: int, console: Console) -> None:
     """A table, the newest first."""
     table = Table("id", "received", "device", "kind", "code", "entries", "detail")
     for each in letters:
         received, device = each["received_at"][:19] + "Z", each["device_id"] or ""
         cells = [str(each["id"]), received, device, each["kind"], each["code"], str(each["entries"]), each["detail"]]
-        table.add_row(*map(_plain, cells))
+        table.add_row(*(Text(_plain(cell)) for cell in cells))  # [brackets] of a name are no markup
     console.print(table)
     console.print(f"{len(letters)} of {total}")
 

@@ -1,6 +1,7 @@
 """Where the system is that a command asks, and as whom."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,9 +23,12 @@ class RemoteSettings(BaseSettings):
     @field_validator("url")
     @classmethod
     def _http(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or (parts.port or 1) < 1:
             raise ValueError("this is no address: write it as http://localhost:5000")
-        return url.rstrip("/")
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("leave out what stands behind the host: write it as http://localhost:5000")
+        return f"{parts.scheme}://{parts.netloc}"
 
     @field_validator("api_key_file")
     @classmethod

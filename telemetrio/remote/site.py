@@ -69,7 +69,11 @@ class Site:
     async def ask(self, method: str, path: str, query: Mapping[str, Any], sent: Sent | None = None) -> Any:
         """Once: the JSON of an answer; raises BrokenOff and Refusal."""
         async with aclosing(self.blocks(method, path, query, sent)) as blocks:
-            return orjson.loads(b"".join([block async for block in blocks]))
+            data = b"".join([block async for block in blocks])
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise _stranger(self.url, 200) from error
 
     async def blocks(
         self, method: str, path: str, query: Mapping[str, Any], sent: Sent | None = None
@@ -82,6 +86,8 @@ class Site:
             async with self._http.request(method, path, params=given, headers=headers, data=body) as answer:
                 if answer.status >= 400:
                     raise _error(self.url, answer, await answer.read())
+                if answer.content_type == "text/html":
+                    raise _stranger(self.url, answer.status)
                 async for block in answer.content.iter_any():
                     yield block
         except (aiohttp.ClientError, OSError) as error:
@@ -98,12 +104,16 @@ async def opened(**flags: Any) -> AsyncIterator[Site]:
         yield Site(http, settings.url)
 
 
+def _stranger(url: str, status: int) -> Refusal:
+    return Refusal(f"{url} answers {status}, and not as telemetrio does: check --url", ExitCode.DIED)
+
+
 def _error(url: str, answer: aiohttp.ClientResponse, data: bytes) -> Exception:
     try:
         said = orjson.loads(data)
         message = str(said["message"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return Refusal(f"{url} answers {answer.status}, and not as telemetrio does: check --url", ExitCode.DIED)
+        return _stranger(url, answer.status)
     if answer.status in _BUSY:
         wait = answer.headers.get("Retry-After", "")
         return BrokenOff(message, float(wait) if wait.isdigit() else 0.0, said)

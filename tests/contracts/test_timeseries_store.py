@@ -115,6 +115,7 @@ async def test_only_the_metrics_asked_for_come_back(store: TimeSeriesStore) -> N
     """A reading that has none of them is not there."""
     await write(store, [reading(1, a=1.0, b=1.0, s="x"), reading(2, b=2.0)])
     assert (await store.raw(query(metrics=["a", "s"]))).readings == [reading(1, a=1.0, s="x")]
+    assert (await store.raw(query(metrics=["a", "a"]))).readings == [reading(1, a=1.0)]
     assert (await store.raw(query(metrics=["none"]))).readings == []
 
 

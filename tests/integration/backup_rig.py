@@ -37,7 +37,7 @@ def value_of(column: Column[Any], number: int) -> Any:
         return None
     text = f"{number}é\n\"'\\ {column.name}"
     document = {"z": [number, None, 1.5, "é😀\\u0000"], "a": {"deep": True, "2": number / 7}}
-    is_key = bool(column.foreign_keys) or column.primary_key
+    is_key = bool(column.foreign_keys) or column.primary_key or column.name == "user_id"
     kinds: list[tuple[type[Any], Any]] = [
         (Boolean, number % 2 == 1),
         (JSON, document),

@@ -1,6 +1,7 @@
 """GET /api/v1/mobile/summary on the real store."""
 
 import math
+import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,18 @@ def test_the_stores_sums_are_the_readings_own() -> None:
         WindowSeries("d", 1, "a", name, "number", [WindowRow(0, 1, (1,)), WindowRow(60, 1, (1,))]) for name in "tu"
     ]
     assert added_up(figures, minutes) == Day(2, {"t": Spread(7.0, 1.0, 4.0, 7.0, 3)}, None)
+
+
+def test_sums_beyond_a_float_are_not_made() -> None:
+    """The mean of a metric of two measurements, of the largest numbers that there are, lies between theirs."""
+    most = sys.float_info.max
+    figures = [
+        WindowSeries("d", 1, name, "t", "number", [WindowRow(0, number, (most, -most, most, most))])
+        for name, number in (("m", 1), ("n", 2))
+    ]
+    day = added_up(figures, [])
+    assert day.spreads == {"t": Spread(most, -most, most, most, 3)}
+    assert summary({}, day)["metrics"]["t"]["mean"] == most
 
 
 async def test_the_store_is_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

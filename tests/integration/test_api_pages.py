@@ -64,6 +64,13 @@ async def test_nothing_outside_the_folder_is_served(built: Api, path: str) -> No
     assert answer.body != b"secret"
 
 
+@pytest.mark.parametrize("path", [f"/assets/{'x' * 300}", f"/{'x' * 300}.js", "/assets/" + "x/" * 3000])
+async def test_a_name_that_no_file_can_have(built: Api, path: str) -> None:
+    """404, as of any other file that is not there."""
+    answer = await built.get(path)
+    assert (answer.status, answer.json["code"]) == (404, "not_found")
+
+
 async def test_a_file_that_can_not_be_read_is_no_outage_of_the_database(
     built: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

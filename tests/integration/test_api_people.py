@@ -9,8 +9,8 @@ import pytest
 
 from services.api import auth
 from services.api.auth import Caller
-from services.api.people.queries import add_user, change_user, get_user, list_users
-from services.api.people.schemas import MAX_PROFILE_BYTES, People, UserData
+from services.api.people.queries import MAX_PROFILE_BYTES, add_user, change_user, get_user, list_users
+from services.api.people.schemas import People, UserData
 from shared.readings import Reading
 from shared.timeseries.sqlite import SqliteStore
 from shared.timeseries.store import Unavailable
@@ -100,6 +100,19 @@ async def test_a_profile_that_could_never_be_written_is_refused(api: Api) -> Non
     refused = await api.ask("POST", "/api/user/7", data=deep, headers={"Content-Type": "application/json"})
     assert (refused.status, refused.json["code"]) == (400, "validation_failed")
     assert (await api.get("/api/user/7")).status == 404
+
+
+async def test_many_small_changes_make_no_large_profile(api: Api) -> None:
+    """What is kept is bounded, and not only what is sent; nothing of what is refused is kept."""
+    half = "x" * (MAX_PROFILE_BYTES // 2)
+    await api.post("/api/user/7", {"name": "Ann", "a": half})
+    refused = await api.post("/api/user/7", {"name": "Bob", "b": half})
+    assert (refused.status, refused.json["code"]) == (400, "validation_failed")
+    assert "too large" in refused.json["error"]
+    user = (await api.get("/api/user/7")).json["user"]
+    assert (user["name"], "b" in user) == ("Ann", False)
+    assert (await api.post("/api/user/7", {"a": None, "b": half, "huge": 1e300})).status == 200
+    assert (await api.post("/api/user/7", {"c": 1})).status == 200
 
 
 async def test_a_backslash_is_no_nul(api: Api) -> None:

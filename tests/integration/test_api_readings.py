@@ -165,7 +165,28 @@ async def test_a_made_up_cursor_is_refused(api: Api, cursor: str) -> None:
     assert (refused.status, refused.json["code"]) == (400, "bad_cursor")
 
 
-@pytest.mark.parametrize("content", [b"x", b"[2]", b"[2,1]", b"{}", b'[2,"a","b","c","d","e"]', b"[2,1,2,3,4,null]"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"x",
+        b"[2]",
+        b"[2,1]",
+        b"{}",
+        b'[2,"a","b","c","d","e"]',
+        b"[2,1,2,3,4,null]",
+        # what neither database has room for, in each place of a position and of a spot
+        b'[2,18446744073709551615,2,3,"m",1]',
+        b'[2,1,2,18446744073709551615,"m",1]',
+        b'[2,1,2,3,"m",18446744073709551615]',
+        b'[2,1,2,3,"m\\u0000",1]',
+        b'[2,1,18446744073709551615,"d"]',
+        b'[2,1,2,"d\\u0000"]',
+        b'[2,1,2,"d",18446744073709551615]',
+        b'[2,1,2,"d",0,[18446744073709551615,"m",1]]',
+        b'[2,1,2,"d",0,[1,"m\\u0000",1]]',
+        b'[2,1,2,"d",0,[1,"m",18446744073709551615]]',
+    ],
+)
 def test_a_forged_cursor_is_refused(content: bytes) -> None:
     """Sealed as ours are, and still no place in any answer: 400."""
     question = "forged"

@@ -7,15 +7,17 @@ from stat import S_IMODE
 from typing import Any
 from unittest.mock import Mock
 
+import orjson
 import pytest
 from rich.progress import Progress
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from services.ingest.lock import hold
 from shared.database.migrations.upgrade import move, newest_revision, upgrade
-from shared.database.tables import devices, metadata, users
+from shared.database.tables import audit, devices, metadata, profiles, users
 from shared.process import Refusal
 from shared.readings import Reading
+from shared.times import iso_ns
 from shared.timeseries.settings import StoreSettings
 from shared.timeseries.store import Refused, Unavailable
 from telemetrio.backup import archive, command, history, relational, restore, system, take
@@ -102,6 +104,55 @@ async def test_from_files_to_servers_and_back(
         async with opened(each) as made, made.engine.begin() as connection:
             row = {"name": "next", "created_ns": 0}
             assert (await connection.execute(insert(users).values(row).returning(users.c.id))).scalar_one() == 4
+
+
+@pytest.mark.parametrize("kind", ["files", pytest.param("servers", marks=pytest.mark.peer("postgres"))])
+@pytest.mark.parametrize(("named", "expected"), [((40, 1, 0), 41), ((1, 50, 0), 51), ((1, 1, 60), 61)])
+async def test_the_id_of_a_user_who_is_gone_is_not_given_again(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str, named: tuple[int, int, int], expected: int
+) -> None:
+    """Whoever is named by the audit or by readings alone, or was of the system that is replaced."""
+    audit_of, readings_of, given = named
+    async with opened(settings(tmp_path / "source")) as made:
+        await upgrade(made.engine)
+        async with made.engine.begin() as connection:
+            await connection.execute(insert(users), {"name": "admin", "created_ns": 1})
+            row = {"ts_ns": 1, "user_id": audit_of, "event": "e", "subject": "s", "address": "a", "outcome": "ok"}
+            await connection.execute(insert(audit), row)
+        await write(made.store, [Reading("a", readings_of, "m", rig.BEGIN_NS, {"t": 1.0})])
+    await backed_up(tmp_path / "a.tar", settings(tmp_path / "source"))
+    servers = {"database_url": await request.getfixturevalue("shared_cluster").fresh()} if kind == "servers" else {}
+    target = settings(tmp_path / "target", **servers)
+    async with opened(target) as made:
+        await upgrade(made.engine)
+        async with made.engine.begin() as connection:
+            if given and servers:
+                await connection.execute(text(f"SELECT setval('users_id_seq', {given})"))
+            elif given:
+                await connection.execute(insert(users), {"id": given, "name": "gone", "created_ns": 1})
+    await restored(tmp_path / "a.tar", target, replace=True)
+    async with opened(target) as made, made.engine.begin() as connection:
+        made_now = insert(users).values(name="next", created_ns=0).returning(users.c.id)
+        assert (await connection.execute(made_now)).scalar_one() == expected
+
+
+@pytest.mark.peer("postgres")
+async def test_the_order_of_texts_is_nobodys_locale(shared_cluster: Cluster, tmp_path: Path) -> None:
+    """By their bytes on both databases, so that equal systems have equal parts."""
+    names = ["Zoe", "ann", "_x", "\u00e9t\u00e9", "a b", "A", "b"]
+    parts = []
+    for each in (settings(tmp_path / "a"), settings(tmp_path / "b", database_url=await shared_cluster.fresh())):
+        async with opened(each) as made:
+            await upgrade(made.engine)
+            async with made.engine.begin() as connection:
+                if made.engine.dialect.name == "postgresql":
+                    await connection.execute(
+                        text('ALTER TABLE profiles ALTER name TYPE varchar(64) COLLATE "en-x-icu"')
+                    )
+                rows = [{"name": name, "document": {}, "updated_ns": 1} for name in names]
+                await connection.execute(insert(profiles), rows)
+        parts.append(await backed_up(each.data_dir / "x.tar", each))
+    assert parts[0] == parts[1]
 
 
 async def test_every_table_is_in_it(source: StoreSettings, tmp_path: Path) -> None:
@@ -377,9 +428,62 @@ async def test_what_the_store_refuses_is_kept_beside_the_archive(source: StoreSe
     async with opened(settings(tmp_path / "target")) as made:
         refusing = on(made, Refusing(made.store, 10_000))
         done = await restore.restore(file, replace=False, system=refusing, progress=Progress(disable=True))
-    parts = [part for part in listed(file) if part.folder == history.READINGS]
-    assert done.rest.read_bytes().splitlines() == [part.lines[0] for part in parts]
-    assert done.refused == len(parts)
+    firsts = [history.decoded(part.lines)[0] for part in listed(file) if part.folder == history.READINGS]
+    assert done.refused == len(firsts)
+    rows = [orjson.loads(line) for line in done.rest.read_bytes().splitlines()]
+    assert [(row["device_id"], row["timestamp"], row["measurement"], row["values"]) for row in rows] == [
+        (each.device_id, iso_ns(each.ts_ns), each.measurement, each.values) for each in firsts
+    ]
+
+
+@pytest.mark.usefixtures("small_parts")
+async def test_what_is_refused_is_kept_once(source: StoreSettings, tmp_path: Path) -> None:
+    """Killed between the part and the word of it, and after another restore has left a file of its own."""
+    file, rest = tmp_path / "a.tar", tmp_path / "a.tar.refused.ndjson"
+    await backed_up(file, source)
+    rest.write_bytes(b"of another restore\n")
+    async with opened(settings(tmp_path / "target")) as made:
+        failing = on(made, Refusing(made.store, 3))
+        with pytest.raises(Unavailable):
+            await restore.restore(file, replace=False, system=failing, progress=Progress(disable=True))
+        with rest.open("ab") as out:
+            out.write(b"of a part that no bookmark has\n")
+        refusing = on(made, Refusing(made.store, 10_000))
+        done = await restore.restore(file, replace=False, system=refusing, progress=Progress(disable=True))
+    lines = rest.read_bytes().splitlines()
+    assert len(set(lines)) == len(lines) == done.refused
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("gone", [["telemetrio.db", "readings.db"], ["telemetrio.db"], ["readings.db"]], ids=str)
+async def test_a_target_that_was_wiped_is_filled_from_the_beginning(
+    source: StoreSettings, tmp_path: Path, gone: list[str]
+) -> None:
+    """Whatever of it went after a restore broke off: the bookmark beside the archive is not believed."""
+    file, target = tmp_path / "a.tar", settings(tmp_path / "target")
+    await backed_up(file, source)
+    async with opened(target) as made:
+        failing = on(made, Breaking(made.store, 12))
+        with pytest.raises(Unavailable):
+            await restore.restore(file, replace=False, system=failing, progress=Progress(disable=True))
+    for name in gone:
+        for each in target.data_dir.glob(f"{name}*"):
+            each.unlink()
+    await restored(file, target)
+    async with opened(target) as made, opened(source) as original:
+        assert await rig.everything(made) == await rig.everything(original)
+
+
+async def test_a_manifest_may_be_longer_than_a_part(source: StoreSettings, tmp_path: Path) -> None:
+    """It has a line for each of hundreds of thousands of parts, and a part has a bound."""
+    entries = [Entry(name=f"readings/{number:08d}.ndjson.gz", rows=5_000, sha256="0" * 64) for number in range(600_000)]
+    with (tmp_path / "long.tar").open("wb") as file:
+        writer = Writer(file, entries)
+        writer.document(MANIFEST, Manifest(finished_ns=1, parts=entries))
+        writer.end()
+    (part,) = listed(tmp_path / "long.tar")
+    assert len(part.data) > archive._LARGEST
+    assert part.data.count(b"\n") == 1
 
 
 def crafted(file: Path, revision: str, rows: dict[str, list[bytes]]) -> None:

@@ -1,5 +1,6 @@
 """What each store holds of everybody, for whoever carries all of it elsewhere."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -97,6 +98,19 @@ async def test_notes_of_any_number(rig: Rig, monkeypatch: pytest.MonkeyPatch) ->
     assert list(await rig.holdings.notes("d", -(2**63), 2**63 - 1)) == sorted(notes)
     found = await rig.store.late(LateQuery([2], _NOW_NS + 7, 2**62))
     assert list(found) == [LateRange("d", 2, 1, 13, 3)]
+
+
+@pytest.mark.peer("influxd")
+async def test_notes_older_than_the_store_keeps(influxd: Influxd) -> None:
+    """They are left out, the others are taken, and nobody tries for ever."""
+    influxd.query('CREATE DATABASE "kept"')
+    influxd.query('CREATE RETENTION POLICY "short" ON "kept" DURATION 30d REPLICATION 1 DEFAULT')
+    holdings = open_holdings(influx_settings(influxd, "kept"))
+    recent_ns = time.time_ns() - _DAY_NS
+    kept = LateNote(recent_ns, LateRange("d", 1, 0, 1, 1))
+    await holdings.note([LateNote(recent_ns - 90 * _DAY_NS, LateRange("d", 1, 0, 1, 1)), kept])
+    assert list(await holdings.notes("d", 0, 2**62)) == [kept]
+    await holdings.close()
 
 
 @pytest.mark.peer("influxd")

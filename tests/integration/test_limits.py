@@ -99,6 +99,27 @@ async def test_unknown_keys_are_limited_before_the_database_is_asked(
         assert await devices(key, "192.0.2.1") == 200
 
 
+async def test_a_neighbour_with_wrong_keys_locks_out_nobody_who_was_here(tmp_path: Path) -> None:
+    """A key and a session that were good in the last minutes pass; one that is revoked passes once more, as a 401."""
+    async with required(tmp_path, requests_per_s=0.5, request_burst=9) as rig:
+        ann = await rig.token(ANN)
+        key, unused = await rig.key(ann, "read"), await rig.key(ann, "read")
+
+        async def devices(shown: str) -> int:
+            return (await rig.get("/api/devices", shown)).status
+
+        assert [await devices(key), await devices(ann)] == [200, 200]
+        assert [await devices(f"tk_{number}") for number in range(10)] == [401] * 9 + [429]
+        assert [await devices(key), await devices(ann), await devices(unused)] == [200, 200, 429]
+        revoked = await rig.ask("DELETE", "/api/v1/api-keys/1", ann)
+        assert revoked.status in (200, 204)
+        rig.clock.forward(0.1)
+        assert [await devices(key) for _ in range(2)] == [401, 429]
+        rig.clock.forward(400)
+        assert [await devices(f"tk_{number}") for number in range(10)] == [401] * 9 + [429]
+        assert await devices(ann) == 429
+
+
 async def test_wrong_passwords_from_one_address_get_slow(tmp_path: Path) -> None:
     """For whichever accounts; registering counts as well, and so does a wrong current password."""
     async with required(tmp_path, logins_per_min=1, trusted_hops=1, registration=True) as rig:

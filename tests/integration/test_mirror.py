@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, Table, insert, select, text, update
+from sqlalchemy import Row, Table, delete, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.ingest import backlog, deadletters
+from services.ingest import backlog, deadletters, shown
 from services.ingest import mirror as mirror_module
 from services.ingest.group import Gone, Group
 from services.ingest.mirror import Mirror
@@ -211,6 +211,40 @@ async def test_letters_that_go_while_the_database_is_away_are_forgotten_later(
     await both.mirror.push()
     assert [row.letter for row in await both.rows(dead_letters)] == [4]
     assert await both.waiting() == {"memory": 0, "file": 0}
+
+
+async def test_a_database_that_was_restored_is_told_what_it_lacks(tmp_path: Path) -> None:
+    """Beside an outbox that went on: its letters since then are shown again, and those that went are not any more."""
+    async with opened(tmp_path) as both:
+        await both.bench.commit(*(delivery(f"d{number}", b"\xff") for number in range(3)))
+        await both.mirror.push()
+        then = await both.rows(dead_letters)
+        await both.bench.commit(delivery("d3", b"\xff"), delivery("d4", b"\xff"))
+        await discard(both, 2)
+        await both.mirror.push()
+        now = await both.rows(dead_letters)
+        async with both.engine.begin() as connection:
+            await connection.execute(delete(dead_letters))
+            await connection.execute(insert(dead_letters), [row._asdict() for row in then])
+    async with opened(tmp_path) as both:
+        await both.mirror.push()
+        assert [row[1:] for row in await both.rows(dead_letters)] == [row[1:] for row in now]
+        assert await both.waiting() == {"memory": 0, "file": 0}
+
+
+async def test_a_letter_that_only_counts_is_told_again_as_it_was(tmp_path: Path) -> None:
+    """A restored database has the fewer entries of then, and what is equal is not told twice."""
+    async with opened(tmp_path) as both:
+        await both.bench.commit(delivery("d1", b"\xff"), delivery("d2", b"\xff"))
+        await both.mirror.push()
+        async with both.engine.begin() as connection:
+            await connection.execute(update(dead_letters).where(dead_letters.c.letter == 1).values(entries=0))
+    async with opened(tmp_path) as both:
+        assert [row_id for row_id, _ in await both.bench.outbox.read(partial(backlog.letters, limit=9))] == [1]
+        await both.mirror.push()
+        assert [row.entries for row in await both.rows(dead_letters)] == [1, 1]
+        await shown.compare(both.bench.outbox, both.engine)
+        assert await both.waiting() == {"memory": 0, "file": 0}
 
 
 async def test_a_push_that_is_cut_off_is_made_again_with_the_same_result(tmp_path: Path) -> None:

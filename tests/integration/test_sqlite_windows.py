@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,13 @@ async def test_the_file_is_left_as_it_was_found(store: SqliteStore, tmp_path: Pa
         select_windows(connection, ASKED)
     assert not connection.in_transaction
     connection.close()
+
+
+async def test_windows_over_all_of_time_are_counted_exactly(store: SqliteStore) -> None:
+    """From the first moment to the last is more than 64 bits say: each window begins where it does."""
+    width, start = 999_999 * 3_600 * 10**9, -3 * 999_999 * 3_600 * 10**9
+    times = [-9 * 10**18, 0, 9 * 10**18]
+    await write(store, [Reading("d1", 1, "m", at, {"a": 1.0}) for at in times])
+    asked = replace(ASKED, aggregates=["count"], start_ns=times[0], end_ns=times[2] + 1, runs=[Run(start, width, 6)])
+    (series,) = await store.windows(asked)
+    assert [row.start_ns for row in series.rows] == [at // width * width for at in times]

@@ -244,3 +244,26 @@ async def test_what_happens_to_a_devices_credentials_is_told(rig: Accounts) -> N
         ("device_deleted", 1, "device d1"),
     ]
     assert made.json["password"] not in str(events)
+
+
+async def test_whoever_gets_a_device_is_told(rig: Accounts) -> None:
+    """By whichever way it is claimed: by name, as the frontends of old do it, for somebody else, from a file."""
+    boss, ann = await rig.token(ADMIN), await rig.token()
+    await rig.api.add_devices(*(f"d{number}" for number in range(1, 6)), claimed=False)
+    named = {"name": "n"}
+    assert (await rig.post("/api/devices", {"device_id": "d1", **named}, ann)).status == 201
+    assert (await rig.post("/api/v1/devices", {"device_id": "d2", **named}, ann)).status == 201
+    assert (await rig.post("/api/v1/devices", {"device_id": "d3", "user_id": 3, **named}, boss)).status == 201
+    assert (await rig.post("/api/v1/devices", {"device_id": "new", **named}, ann)).status == 201
+    csv = b"device_id,name\nd4,n\nd5,n\nd1,other\nfresh,n\n"
+    for query in ("?dry_run=true", "", ""):
+        sent = await rig.ask("POST", f"/api/v1/devices/bulk{query}", ann, {"Content-Type": "text/csv"}, data=csv)
+        assert (sent.status, sent.json["refused"]) == (200, 0)
+    events = (await rig.get("/api/v1/audit", boss)).json["data"]
+    told = [(each["user_id"], each["subject"]) for each in events if each["event"] == "device_claimed"]
+    assert told[::-1] == [
+        (2, "device d1"),
+        (2, "device d2"),
+        (1, "device d3 for user 3"),
+        (2, "2 devices: d4, d5"),
+    ]

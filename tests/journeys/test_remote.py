@@ -1,11 +1,16 @@
 """`telemetrio export`, `import` and `deadletters` against a running system, also when they break off."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
+from rich.console import Console
+from rich.progress import Progress
 
 from shared.process import ExitCode, Refusal
 from telemetrio.__main__ import cli
@@ -15,6 +20,7 @@ from tests.peers.system import System
 from tests.peers.waiting import eventually
 
 _ROWS = 300
+EVERYTHING = exports.Wanted({"devices": "*", "metrics": None, "start": None, "end": None, "shape": None}, "ndjson")
 
 
 def run(system: System, *words: object, typed: str = "") -> Result:
@@ -67,9 +73,27 @@ def test_an_export_that_broke_off_goes_on(filled: System, tmp_path: Path, monkey
     line = data.index(b"\n", 7_000) + 1
     for number, begun in enumerate((b"", data[:50], data[:line], data[: line + 9], data[:line] + told, data)):
         file = tmp_path / f"{number}.ndjson"
-        file.with_name(f"{number}.ndjson.partial").write_bytes(begun)
+        exports.unfinished_of(file, filled.http, EVERYTHING).write_bytes(begun)
         said(filled, "export", file)
         assert file.read_bytes() == data
+
+
+def test_another_question_does_not_go_on_with_the_file(filled: System, tmp_path: Path) -> None:
+    """What was begun of other devices, in another format or of another system is left where it is."""
+    file = tmp_path / "a.ndjson"
+    said(filled, "export", tmp_path / "whole.ndjson")
+    begun = (tmp_path / "whole.ndjson").read_bytes()
+    unfinished = exports.unfinished_of(file, filled.http, EVERYTHING)
+    unfinished.write_bytes(begun[: begun.index(b"\n") + 1])
+    said(filled, "export", file, "--devices", "b", "--metrics", "t")
+    assert {json.loads(line)["device_id"] for line in file.read_text().splitlines()} == {"b"}
+    assert unfinished.exists()
+    others = [
+        exports.unfinished_of(tmp_path / "x", "http://other", EVERYTHING),
+        exports.unfinished_of(tmp_path / "x", filled.http, EVERYTHING._replace(format="csv")),
+        exports.unfinished_of(tmp_path / "x", filled.http, EVERYTHING),
+    ]
+    assert len(set(others)) == 3
 
 
 def test_a_file_that_is_there_is_not_overwritten(filled: System, tmp_path: Path) -> None:
@@ -152,6 +176,12 @@ def test_who_is_asked_and_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(site, "_WAITS_S", (0.0,))
     with pytest.raises(Refusal, match=r"TELEMETRIO_URL: .*http://localhost:5000"):
         command.export(tmp_path / "a.csv", {}, None, url="localhost")
+    for wrong in ("http://", "http://localhost:x", "ftp://localhost"):
+        with pytest.raises(Refusal, match="TELEMETRIO_URL"):
+            command.export(tmp_path / "a.csv", {}, None, url=wrong)
+    for behind in ("/path", "/api/v1/", "/?x=1"):
+        with pytest.raises(Refusal, match="leave out what stands behind the host"):
+            command.export(tmp_path / "a.csv", {}, None, url=f"https://localhost{behind}")
     with pytest.raises(Refusal, match=r"can't be reached.*--url"):
         command.export(tmp_path / "a.csv", {}, None, url="http://127.0.0.1:1")
     (tmp_path / "key").write_text("tk_x\n")
@@ -173,3 +203,55 @@ async def test_more_letters_than_a_page(monkeypatch: pytest.MonkeyPatch) -> None
     paged: Any = Paged()
     assert [each["id"] for each in (await letters.listed(paged, {}, 7))[0]] == list(range(7))
     assert len((await letters.listed(paged, {}, 100))[0]) == 10
+
+
+async def test_all_that_match_are_commanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, each once, the oldest first, so many at once as the API takes."""
+    monkeypatch.setattr(letters, "_PAGE", 3)
+    monkeypatch.setattr(letters, "_AT_ONCE", 4)
+    sent: list[list[int]] = []
+
+    class Paged:
+        async def get(self, _path: str, page: int, per_page: int, **query: Any) -> Any:
+            assert query == {"code": "not_json"}
+            # one that came meanwhile moves the others to the next page
+            found = [9 - n for n in range(10)] if page == 1 else [10 - n for n in range(11)]
+            return {"data": [{"id": n} for n in found[(page - 1) * per_page : page * per_page]], "total": len(found)}
+
+        async def post(self, _path: str, body: Any) -> Any:
+            sent.append(body["ids"])
+            return {"commanded": len(body["ids"])}
+
+    paged: Any = Paged()
+    done = await letters.command(paged, "redrive", [], {"code": ["not_json"]}, Progress(disable=True))
+    assert done == 10
+    assert sent == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_names_of_strangers_are_no_markup() -> None:
+    """A device may call its metric as it likes; the table shows it."""
+    letter = {"id": 1, "received_at": "2026-01-01T00:00:00Z", "device_id": "d", "kind": "part", "code": "c"}
+    shown = io.StringIO()
+    letters.show([{**letter, "entries": 1, "detail": "[/red] [bold]"}], 1, Console(file=shown, width=200))
+    assert "[/red] [bold]" in shown.getvalue()
+
+
+async def test_a_page_for_people_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a portal, or of some other server: one sentence, and nothing of it in the file."""
+    monkeypatch.setattr(site, "_WAITS_S", ())
+
+    async def page(_request: web.BaseRequest) -> web.Response:
+        return web.Response(text="<!doctype html>", content_type="text/html")
+
+    async def text(_request: web.BaseRequest) -> web.Response:
+        return web.Response(text="ok")
+
+    for answer in (page, text):
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", answer)
+        async with TestServer(app) as server, site.opened(url=str(server.make_url("/"))) as opened:
+            with pytest.raises(Refusal, match=r"answers 200, and not as telemetrio does: check --url"):
+                await letters.listed(opened, {}, 1)
+            if answer is page:
+                with pytest.raises(Refusal, match="check --url"):
+                    await exports.export(opened, tmp_path / "a.csv", EVERYTHING, Progress(disable=True))

@@ -32,7 +32,7 @@ def shown(ns: int, zone: str) -> datetime:
 
 @pytest.mark.parametrize(
     ("text", "every"),
-    [("10s", Every(10, "s")), ("5m", Every(5, "m")), ("1mo", Every(1, "mo")), ("999y", Every(999, "y"))],
+    [("10s", Every(10, "s")), ("5m", Every(5, "m")), ("1mo", Every(1, "mo")), ("250y", Every(250, "y"))],
 )
 def test_how_windows_are_asked_for(text: str, every: Every) -> None:
     """A number and a unit; `m` is minutes, `mo` months."""
@@ -45,6 +45,13 @@ def test_how_windows_are_asked_for(text: str, every: Every) -> None:
 def test_what_is_no_width(text: str) -> None:
     """The units are named."""
     with pytest.raises(ValueError, match="10s, 5m, 1d or 1mo"):
+        parse_every(text)
+
+
+@pytest.mark.parametrize("text", ["251y", "999y"])
+def test_what_is_too_wide_for_a_store(text: str) -> None:
+    """Nanoseconds in 64 bits are 292 years."""
+    with pytest.raises(ValueError, match="more than 250y"):
         parse_every(text)
 
 

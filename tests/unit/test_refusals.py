@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.readings import Reading
 from shared.timeseries.influxhttp import Answer
 from shared.timeseries.lineprotocol import PROBE, lines_of
-from shared.timeseries.refusals import Search
+from shared.timeseries.refusals import Search, is_too_old
 from shared.timeseries.store import Unavailable
 
 CONFLICT = 'field type conflict: input field "v" on measurement "m" is type float, already exists as type string'
@@ -97,3 +97,18 @@ async def test_a_server_that_changes_its_mind_refuses_nothing() -> None:
 
     with pytest.raises(Unavailable, match="changed its mind"):
         await Search(write, readings, lines).run(Answer(400, f"partial write: {CONFLICT} dropped=2"))
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "expected"),
+    [
+        (400, "partial write: points beyond retention policy dropped=3", True),
+        (422, "failure writing points to database: partial write: points beyond retention policy dropped=1", True),
+        (400, f"partial write: {CONFLICT} dropped=1", False),
+        (400, "unable to parse 'x partial write: points beyond retention policy dropped=1", False),
+        (503, "partial write: points beyond retention policy dropped=3", False),
+    ],
+)
+def test_what_is_only_too_old(status: int, reason: str, *, expected: bool) -> None:
+    """By the server's own words, from the beginning to the end."""
+    assert is_too_old(Answer(status, reason)) is expected

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, true
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.database.tables import audit
 
@@ -31,10 +31,22 @@ class Filter(NamedTuple):
 
 async def note(engine: AsyncEngine, event: Event) -> None:
     async with engine.begin() as connection:
-        made = await connection.execute(insert(audit).values(**event._asdict()).returning(audit.c.id))
-        key = made.scalar_one()
-        if key % _SLICE == 0:
-            await connection.execute(delete(audit).where(audit.c.id <= key - KEPT))
+        await add(connection, event)
+
+
+async def add(connection: AsyncConnection, event: Event) -> None:
+    """In an open transaction: it is noted if that is committed, and not otherwise."""
+    made = await connection.execute(insert(audit).values(**event._asdict()).returning(audit.c.id))
+    key = made.scalar_one()
+    if key % _SLICE == 0:
+        await connection.execute(delete(audit).where(audit.c.id <= key - KEPT))
+
+
+async def has_event(engine: AsyncEngine, event: str, subject: str) -> bool:
+    """Whether this was ever noted of it."""
+    statement = select(audit.c.id).where(audit.c.event == event, audit.c.subject == subject).limit(1)
+    async with engine.connect() as connection:
+        return (await connection.execute(statement)).first() is not None
 
 
 async def page_of_events(

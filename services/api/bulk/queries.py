@@ -20,12 +20,13 @@ _STEP: Final = 1_000
 
 
 class Taken(NamedTuple):
-    """What became of a row; `code` and `message` say why it was refused."""
+    """What became of a row; `code` and `message` say why it was refused. `claimed`: it had registered itself."""
 
     row: Row | Refused
     outcome: Outcome
     code: str = ""
     message: str = ""
+    claimed: bool = False
 
 
 async def take(engine: AsyncEngine, caller: Caller, rows: Sequence[Row], now_ns: int, *, dry_run: bool) -> list[Taken]:
@@ -69,7 +70,7 @@ async def _take(connection: AsyncConnection, caller: Caller, rows: Sequence[Row]
             taken.append(_taken_by_somebody(row))
         else:
             outcome, change = _compared(row, there, caller)
-            taken.append(Taken(row, outcome))
+            taken.append(Taken(row, outcome, claimed=not there.claimed))
             if outcome != "unchanged":
                 changes.append((there, change))
     await _change(connection, changes, now_ns)

@@ -10,6 +10,7 @@ import orjson
 from quart import Blueprint, Response, request
 from quart_schema import document_querystring, document_response, tag
 
+from services.api.audit.records import note
 from services.api.auth import Caller, guarded
 from services.api.bulk import queries, sheet
 from services.api.bulk.queries import Taken
@@ -74,6 +75,9 @@ async def import_devices(caller: Caller) -> Response:
 async def _take(caller: Caller, chunk: Sequence[sheet.Row | sheet.Refused], *, dry_run: bool) -> list[dict[str, Any]]:
     rows = [each for each in chunk if isinstance(each, sheet.Row)]
     taken = await queries.take(resources().engine, caller, rows, time.time_ns(), dry_run=dry_run)
+    claimed = [each.row.device_id for each in taken if each.claimed]
+    if claimed and not dry_run:
+        await note("device_claimed", caller.user_id, f"{len(claimed)} devices: {', '.join(claimed)}")
     refused = [Taken(each, "refused", each.code, each.message) for each in chunk if isinstance(each, sheet.Refused)]
     told = sorted([*taken, *refused], key=lambda each: each.row.number)
     return [

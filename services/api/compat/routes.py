@@ -5,6 +5,7 @@ import time
 from quart import Blueprint, Response
 from quart_schema import document_querystring, document_request, document_response, tag
 
+from services.api.audit.records import note
 from services.api.auth import Caller, guarded
 from services.api.compat import queries
 from services.api.compat.schemas import Added, ListedDevices, NamedDevice
@@ -42,7 +43,10 @@ async def name_device(caller: Caller) -> Response:
     new = await body(NamedDevice)
     row = {**new.model_dump(), "user_id": caller.user_id, "disabled": False}
     claim = {**new.model_dump(include=new.model_fields_set - {"device_id"}), "user_id": caller.user_id}
-    if not await changes.add_device(resources().engine, row, claim, time.time_ns()):
+    added = await changes.add_device(resources().engine, row, claim, time.time_ns())
+    if added is None:
         raise BadRequest("Device ID already exists", "device_exists", field="device_id")
     resources().registry_changed()
+    if added == "claimed":
+        await note("device_claimed", caller.user_id, f"device {new.device_id}")
     return reply({"message": "Device added successfully"}, 201)

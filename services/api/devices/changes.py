@@ -1,7 +1,7 @@
 """Devices added, claimed, changed and deleted. Readings stay where they were written, with whoever owned them then."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -21,10 +21,11 @@ from shared.database.upsert import insert_missing
 from shared.profiles import PROFILES
 
 Changes = Mapping[str, Any]
+Added = Literal["added", "claimed"]
 
 
-async def add_device(engine: AsyncEngine, row: Changes, given: Changes, now_ns: int) -> bool:
-    """Add `row`, or let `given` claim a device that registered itself; False if somebody has it.
+async def add_device(engine: AsyncEngine, row: Changes, given: Changes, now_ns: int) -> Added | None:
+    """Add `row`, or let `given` claim a device that registered itself; None if somebody has it.
 
     Raises BadRequest for a profile or an owner that nobody knows.
     """
@@ -32,8 +33,8 @@ async def add_device(engine: AsyncEngine, row: Changes, given: Changes, now_ns: 
     async with engine.begin() as connection:
         await _check(connection, row)
         if (await connection.execute(statement.returning(devices.c.id))).first() is not None:
-            return True
-        return await _claim(connection, row["device_id"], given, now_ns)
+            return "added"
+        return "claimed" if await _claim(connection, row["device_id"], given, now_ns) else None
 
 
 async def claim_device(engine: AsyncEngine, device_id: str, given: Changes, now_ns: int) -> bool:

@@ -55,9 +55,13 @@ async def add_device(caller: Caller) -> Response:
     row["user_id"] = _owner(caller, new.user_id)
     claim = {name: row[name] for name in row.keys() & new.model_fields_set - {"device_id"}}
     claim["user_id"] = row["user_id"]
-    if not await changes.add_device(resources().engine, row, claim, time.time_ns()):
+    added = await changes.add_device(resources().engine, row, claim, time.time_ns())
+    if added is None:
         raise Conflict("Device ID already exists", "device_exists", field="device_id")
     resources().registry_changed()
+    if added == "claimed":
+        whose = "" if row["user_id"] == caller.user_id else f" for user {row['user_id']}"
+        await note("device_claimed", caller.user_id, f"device {new.device_id}{whose}")
     return reply(await _one(caller, new.device_id), 201)
 
 

@@ -1,6 +1,7 @@
 """A day of one device in a few numbers, short enough for a phone. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from fractions import Fraction
 from math import floor, log10
 from typing import Any, Final, NamedTuple, cast
 
@@ -74,7 +75,8 @@ def added_up(figures: Sequence[WindowSeries], minutes: Sequence[WindowSeries]) -
 
 def _together(one: Spread, other: Spread) -> Spread:
     number = one.number + other.number
-    mean = (one.mean * one.number + other.mean * other.number) / number
+    # exactly: their sums might be more than a float can say
+    mean = float((Fraction(one.mean) * one.number + Fraction(other.mean) * other.number) / number)
     return Spread(other.last, min(one.low, other.low), mean, max(one.high, other.high), number)
 
 

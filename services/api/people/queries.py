@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import BigInteger, bindparam, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.database.tables import users
 from shared.database.upsert import insert_into
+
+MAX_PROFILE_BYTES: Final = 16 * 1024
 
 Row = Mapping[str, Any]
 
@@ -17,6 +20,10 @@ _COLUMNS: Final = [users.c[name] for name in ("id", "name", "email", "role", "cr
 
 class EmailTaken(Exception):
     """Another user has it."""
+
+
+class ProfileTooLarge(Exception):
+    """With what was kept before it would be more than MAX_PROFILE_BYTES."""
 
 
 async def list_users(
@@ -37,7 +44,10 @@ async def get_user(engine: AsyncEngine, key: int) -> Row | None:
 
 
 async def change_user(engine: AsyncEngine, key: int, columns: Row, profile: Row) -> Row | None:
-    """What is given changes, null takes a key of the profile away; None if there is no such user."""
+    """What is given changes, null takes a key of the profile away; None if there is no such user.
+
+    Raises EmailTaken and ProfileTooLarge; then nothing has changed.
+    """
     mine = users.c.id == key
     try:
         async with engine.begin() as connection:
@@ -47,6 +57,8 @@ async def change_user(engine: AsyncEngine, key: int, columns: Row, profile: Row)
             if kept is None:
                 return None
             merged = {name: value for name, value in {**kept, **profile}.items() if value is not None}
+            if len(orjson.dumps(merged)) > max(MAX_PROFILE_BYTES, len(orjson.dumps(kept))):
+                raise ProfileTooLarge
             changed = update(users).where(mine).values(profile=merged).returning(*_COLUMNS)
             return dict((await connection.execute(changed)).mappings().one())
     except IntegrityError as error:

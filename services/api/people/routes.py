@@ -14,8 +14,8 @@ from services.api.errors import BadRequest, Forbidden, NotFound
 from services.api.heavy import in_turn
 from services.api.inputs import body, query, row_id
 from services.api.people import queries
-from services.api.people.queries import EmailTaken
-from services.api.people.schemas import People, PeopleQuery, PersonChange, Saved, SensorDataQuery, UserData
+from services.api.people.queries import EmailTaken, ProfileTooLarge
+from services.api.people.schemas import TOO_LARGE, People, PeopleQuery, PersonChange, Saved, SensorDataQuery, UserData
 from services.api.resources import resources
 from shared.changes import Change
 from shared.readings import Reading
@@ -86,6 +86,8 @@ async def save_user(caller: Caller, user_id: str) -> Response:
             return await _make(caller, key, change)
     except EmailTaken as error:
         raise BadRequest("Email already exists", "email_exists", field="email") from error
+    except ProfileTooLarge as error:
+        raise BadRequest(TOO_LARGE, "validation_failed") from error
     if change.columns:
         resources().registry_changed(Change(kind="user", id=key))
         await note("user_changed", caller.user_id, f"user {key}: {', '.join(change.columns)}")

@@ -8,10 +8,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, m
 
 from services.api.accounts.schemas import Email
 from services.api.inputs import Page, Query, Text
+from services.api.people.queries import MAX_PROFILE_BYTES
 from shared.readings import Value
 
 MAX_ROWS: Final = 1_000
-MAX_PROFILE_BYTES: Final = 16 * 1024
+TOO_LARGE: Final = f"the profile is too large: keep it within {MAX_PROFILE_BYTES} bytes of JSON"
 
 # kept by the server: a form that sends the whole user back changes nothing with them
 _OURS: Final = frozenset({"id", "user_id", "role", "created_at"})
@@ -41,7 +42,7 @@ class PersonChange(BaseModel):
         except TypeError as error:
             raise ValueError("the profile is nested too deeply, or has a number beyond 64 bits") from error
         if len(encoded) > MAX_PROFILE_BYTES:
-            raise ValueError(f"the profile is too large: keep it within {MAX_PROFILE_BYTES} bytes of JSON")
+            raise ValueError(TOO_LARGE)
         if _NUL.search(encoded):
             raise ValueError("contains a NUL character, which can't be stored")
         return self

@@ -10,6 +10,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from services.api.errors import BadRequest
+from services.api.inputs import Int64, Text
 
 VERSION: Final = 2
 
@@ -17,21 +18,21 @@ VERSION: Final = 2
 class Position(NamedTuple):
     """Where a page ended, and its range in absolute times: a relative `-15m` must not move between two pages."""
 
-    start_ns: int
-    end_ns: int
-    after_ns: int
-    after_measurement: str
-    after_user: int
+    start_ns: Int64
+    end_ns: Int64
+    after_ns: Int64
+    after_measurement: Text
+    after_user: Int64
 
 
 class Spot(NamedTuple):
     """Where the answer about many devices goes on: with this device, at this window or after that reading."""
 
-    start_ns: int
-    end_ns: int
-    device_id: str
-    window: int = 0
-    after: tuple[int, str, int] | None = None
+    start_ns: Int64
+    end_ns: Int64
+    device_id: Text
+    window: Int64 = 0
+    after: tuple[Int64, Text, Int64] | None = None
 
 
 _position: Final = TypeAdapter(Position)

@@ -3,7 +3,7 @@
 import pytest
 
 from services.api.addresses import client_address, neighbourhood
-from services.api.ratelimit import RateLimit, Slowdown
+from services.api.ratelimit import RateLimit, Recent, Slowdown
 
 
 def test_a_burst_then_the_rate() -> None:
@@ -33,6 +33,18 @@ def test_what_is_given_back_was_never_taken() -> None:
         limit.give_back("a")
     limit.give_back("b")
     assert len(limit) == 1
+
+
+def test_who_was_here_of_late() -> None:
+    """For some seconds from the last time on; those quiet for longest make room."""
+    recent = Recent(10.0, most=2)
+    for key, now_s in (("a", 0.0), ("b", 1.0), ("a", 2.0), ("c", 3.0)):
+        recent.add(key, now_s)
+    assert [recent.has(key, 4.0) for key in "abc"] == [True, False, True]
+    assert [recent.has(key, 12.5) for key in "abc"] == [False, False, True]
+    recent.forget("c")
+    recent.forget("z")
+    assert not recent.has("c", 4.0)
 
 
 def test_what_is_remembered_is_bounded() -> None:
