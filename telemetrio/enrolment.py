@@ -1,6 +1,5 @@
 """Enrolment: what an operator's device presents to the broker, which is told of it where it must be."""
 
-import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -31,7 +30,7 @@ async def enrol(account: Account, password: str, flags: Mapping[str, Any]) -> Pr
         return Proof(account.device_id, names.username(account.device_id, account.name), password)
     commands = admit(account, password, admission.device_prefix)
     try:
-        await tell_all(read_settings(BrokerSettings, **flags), f"telemetrio-device-{secrets.token_hex(4)}", commands)
+        await tell_all(read_settings(BrokerSettings, **flags), commands)
     except (MqttError, OSError, Deaf, CommandRefused) as error:
         message = f"TELEMETRIO_MQTT_URL: the broker did not take the credential, so none was made: {error}"
         raise Refusal(message, ExitCode.DIED) from error

@@ -41,7 +41,7 @@ class Provisioner:
         self._engine = engine
         self._health = health
         self._prefix = prefix
-        self._name = f"telemetrio-accounts-{secrets.token_hex(4)}"
+        self._name = secrets.token_hex(4)
         self._line: Line | None = None
         self._changed = asyncio.Event()
         self._lacking: set[Account] = set()
@@ -70,7 +70,7 @@ class Provisioner:
     async def run(self) -> None:
         """Connect for ever."""
         backoff = Backoff()
-        arguments: dict[str, Any] = aiomqtt_arguments(self._broker, self._name)
+        arguments: dict[str, Any] = aiomqtt_arguments(self._broker, "accounts", self._name)
         while True:
             try:
                 async with Client(**arguments, timeout=_WITHIN_S) as client, asyncio.TaskGroup() as group:
