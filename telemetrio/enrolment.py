@@ -28,7 +28,7 @@ async def enrol(account: Account, password: str, flags: Mapping[str, Any]) -> Pr
     if admission.broker_auth != "dynsec":
         names = AskedLater(named=admission.broker_auth == "http")
         return Proof(account.device_id, names.username(account.device_id, account.name), password)
-    commands = admit(account, password, admission.device_prefix)
+    commands = admit(account, password, admission.device_prefixes)
     try:
         await tell_all(read_settings(BrokerSettings, **flags), commands)
     except (MqttError, OSError, Deaf, CommandRefused) as error:
