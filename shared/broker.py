@@ -11,6 +11,7 @@ from aiomqtt import Client, ProtocolVersion
 from pydantic import Field, FilePath, field_validator
 
 from shared.settings import ServiceSettings
+from shared.topics import SERVICE_PREFIX
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _MEND: Final = "write it as mqtt://user:password@host:1883, or mqtts:// for TLS"
@@ -79,15 +80,20 @@ def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:
     return ssl.create_default_context(cafile=settings.mqtt_ca_file)
 
 
-def aiomqtt_arguments(settings: BrokerSettings, client_id: str) -> dict[str, Any]:
-    """For `aiomqtt.Client(**…)`: MQTT 5, no session."""
+def client_id(*levels: str) -> str:
+    """The name of a client of ours. No device's id has a slash: one of a service's name would take its place away."""
+    return "/".join((SERVICE_PREFIX, *levels))
+
+
+def aiomqtt_arguments(settings: BrokerSettings, *levels: str) -> dict[str, Any]:
+    """For `aiomqtt.Client(**…)`: MQTT 5, no session; `levels` of its client id."""
     address = settings.address
     return {
         "hostname": address.host,
         "port": address.port,
         "username": address.username,
         "password": address.password,
-        "identifier": client_id,
+        "identifier": client_id(*levels),
         "keepalive": settings.mqtt_keepalive_s,
         "protocol": ProtocolVersion.V5,
         "tls_context": tls_context(settings),

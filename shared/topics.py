@@ -49,8 +49,8 @@ def check_prefix(prefix: str) -> str:
     mend = f"write it like {DEVICE_PREFIX}"
     if not prefix or not all(levels):
         raise ValueError(f"there is nothing before, after or between its slashes: {mend}")
-    if len(prefix) > _MAX_PREFIX or not prefix.isprintable() or any(letter in prefix for letter in "+# "):
-        raise ValueError(f"it is {_MAX_PREFIX} letters at most, without blanks, + or #: {mend}")
+    if len(prefix) > _MAX_PREFIX or not prefix.isprintable() or any(letter in prefix for letter in "+#, "):
+        raise ValueError(f"it is {_MAX_PREFIX} letters at most, without blanks, commas, + or #: {mend}")
     if levels[0] == SERVICE_PREFIX or prefix.startswith("$"):
         raise ValueError(f"{levels[0]}/ is not for devices: {mend}")
     return prefix

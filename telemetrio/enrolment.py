@@ -1,6 +1,5 @@
 """Enrolment: what an operator's device presents to the broker, which is told of it where it must be."""
 
-import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -29,9 +28,9 @@ async def enrol(account: Account, password: str, flags: Mapping[str, Any]) -> Pr
     if admission.broker_auth != "dynsec":
         names = AskedLater(named=admission.broker_auth == "http")
         return Proof(account.device_id, names.username(account.device_id, account.name), password)
-    commands = admit(account, password, admission.device_prefix)
+    commands = admit(account, password, admission.device_prefixes)
     try:
-        await tell_all(read_settings(BrokerSettings, **flags), f"telemetrio-device-{secrets.token_hex(4)}", commands)
+        await tell_all(read_settings(BrokerSettings, **flags), commands)
     except (MqttError, OSError, Deaf, CommandRefused) as error:
         message = f"TELEMETRIO_MQTT_URL: the broker did not take the credential, so none was made: {error}"
         raise Refusal(message, ExitCode.DIED) from error

@@ -129,11 +129,11 @@ def add_device(wish: Enrolled, **flags: Any) -> Proof:
         kept = {"name": credential, "password_hash": hash_password(password), "created_ns": now_ns}
         try:
             await insert_device(engine, row, {"user_id": owner}, now_ns)
-            await add_credential(engine, device.device_id, None, kept)
+            disabled = await add_credential(engine, device.device_id, None, kept)
         except ApiError as error:
             raise Refusal(error.message, ExitCode.WRONG_SETTINGS) from error
         try:
-            proof = await enrol(Account(device.device_id, credential), password, flags)
+            proof = await enrol(Account(device.device_id, credential, disabled), password, flags)
         except Refusal:
             await delete_credential(engine, device.device_id, None, credential)
             raise

@@ -126,7 +126,7 @@ async def _open(stack: AsyncExitStack, settings: AllSettings, web_dir: Path) -> 
         secret=settings.api.secret or kept_secret(own.data_dir / "secret.key"),
         tables_ready=database.ready,
         broker_secret=settings.admission.proof,
-        device_prefix=settings.admission.device_prefix,
+        device_prefixes=settings.admission.device_prefixes,
     )
     app = create_app(given)
     Requests(registry).watch(app)
@@ -160,7 +160,7 @@ def _admission(settings: AllSettings, engine: AsyncEngine, health: Health) -> Pr
     """How the broker comes to know the devices' credentials."""
     if settings.admission.broker_auth != "dynsec":
         return AskedLater(named=settings.admission.broker_auth == "http")
-    return Provisioner(settings.broker, engine, health, settings.admission.device_prefix)
+    return Provisioner(settings.broker, engine, health, settings.admission.device_prefixes)
 
 
 async def _nothing_to_read() -> None:

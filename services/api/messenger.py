@@ -46,7 +46,7 @@ class Messenger:
     def __init__(self, broker: BrokerSettings, health: Health) -> None:
         self._broker = broker
         self._health = health
-        self._name = f"telemetrio-api-{secrets.token_hex(4)}"
+        self._name = secrets.token_hex(4)
         self._line: _Line | None = None
         self._turn = asyncio.Lock()
         self._changes: deque[Change] = deque()
@@ -55,7 +55,7 @@ class Messenger:
     async def run(self) -> None:
         """Connect for ever."""
         backoff = Backoff()
-        arguments = aiomqtt_arguments(self._broker, self._name)
+        arguments = aiomqtt_arguments(self._broker, "api", self._name)
         while True:
             try:
                 async with _Line(**arguments, timeout=_SEND_S) as line, asyncio.TaskGroup() as group:

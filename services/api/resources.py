@@ -1,7 +1,7 @@
 """What the routes work with: opened by the process, handed to create_app, reached through the current app."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, cast
@@ -35,8 +35,8 @@ class Admission(Protocol):
     def username(self, device_id: str, name: str) -> str:
         """As whom a device presents its credential of this name."""
 
-    async def admit(self, device_id: str, name: str, password: str) -> None:
-        """Return when the broker lets the device in with this password; raises Away."""
+    async def admit(self, device_id: str, name: str, password: str, *, disabled: bool = False) -> None:
+        """Return when the broker lets the device in with this password, unless it is `disabled`; raises Away."""
 
 
 class AskedLater:
@@ -58,7 +58,7 @@ class AskedLater:
     def username(self, device_id: str, name: str) -> str:
         return Named(device_id, name).username if self._named else device_id
 
-    async def admit(self, device_id: str, name: str, password: str) -> None:
+    async def admit(self, device_id: str, name: str, password: str, *, disabled: bool = False) -> None:
         """Nothing to be told."""
 
 
@@ -93,7 +93,7 @@ class Resources:
     streams: Streams = field(default_factory=Streams)
     tables_ready: Callable[[], bool] = lambda: True
     broker_secret: str = ""
-    device_prefix: str = DEVICE_PREFIX
+    device_prefixes: Sequence[str] = (DEVICE_PREFIX,)
     admission: Admission = field(default_factory=AskedLater)
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
 from shared.reach import ReachSettings
 from shared.secretkey import weakness
-from shared.settings import ServiceSettings, WebSettings, read_secret
+from shared.settings import CommaSeparated, ServiceSettings, WebSettings, alias, read_secret, split_commas
 from shared.topics import DEVICE_PREFIX, check_prefix
 
 
@@ -51,9 +51,19 @@ class AdmissionSettings(ServiceSettings):
     broker_auth_secret_file: Path | None = Field(
         None, validate_default=True, description="Holds what a broker that asks proves itself with."
     )
-    device_prefix: str = Field(DEVICE_PREFIX, description="What devices' topics begin with.")
+    device_prefixes: CommaSeparated = Field(
+        (DEVICE_PREFIX,),
+        validation_alias=alias("device_prefixes", "TELEMETRIO_DEVICE_PREFIX"),
+        min_length=1,
+        description="What devices' topics begin with, of every worker.",
+    )
 
-    _prefix = field_validator("device_prefix")(check_prefix)
+    _split = field_validator("device_prefixes", mode="before")(split_commas)
+
+    @field_validator("device_prefixes")
+    @classmethod
+    def _prefixes(cls, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_prefix(prefix) for prefix in prefixes)
 
     @field_validator("broker_auth_secret_file")
     @classmethod

@@ -88,7 +88,7 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
             [
                 *parts.parts,
                 Part("live", partial(live.run, parts.outbox.standing)),
-                Part("post", partial(deliver_over_network, parts.post, settings.broker, f"{own.source}-post")),
+                Part("post", partial(deliver_over_network, parts.post, settings.broker, own.source)),
                 Part("subscriber", subscriber.run),
                 *([Part("retire", partial(_retire, subscriber, parts.outbox, stop), drains=True)] if retiring else ()),
                 Part("server", partial(serve_web, pages, web, stop.wait), drains=True),

@@ -54,7 +54,7 @@ class LiveAnnouncer:
         """Connect for ever. `now`: an empty batch that says how far ingest has come: epoch, last seq, stored seq."""
         backoff = Backoff()
         self._last = now()
-        arguments = aiomqtt_arguments(self._broker, f"{self._source}-live")
+        arguments = aiomqtt_arguments(self._broker, self._source, "live")
         while True:
             try:
                 async with Client(**arguments, timeout=_SEND_S) as client:

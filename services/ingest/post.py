@@ -51,10 +51,10 @@ class Post:
             await self._arrived.wait()
 
 
-async def deliver_over_network(post: Post, broker: BrokerSettings, client_id: str) -> None:
+async def deliver_over_network(post: Post, broker: BrokerSettings, source: str) -> None:
     """Connect for ever. That there is no broker is said by those who need it."""
     backoff = Backoff()
-    arguments = aiomqtt_arguments(broker, client_id)
+    arguments = aiomqtt_arguments(broker, source, "post")
     while True:
         try:
             async with Client(**arguments, timeout=_SEND_S) as client:

@@ -16,9 +16,9 @@ from mqtt5 import (
     TopicFilter,
 )
 
-from shared.broker import Address
+from shared.broker import Address, client_id
 from shared.process import ExitCode, Refusal
-from shared.topics import DEVICE_PREFIX, SERVICE_PREFIX, data_topic, instance_topic, status_topic
+from shared.topics import DEVICE_PREFIX, data_topic, instance_topic, status_topic
 
 RECEIVE_MAXIMUM: Final = 5_000  # replaces the broker's own window, which is 20 in Mosquitto
 MAX_PACKET_BYTES: Final = 1024 * 1024
@@ -70,8 +70,7 @@ class SessionSettings:
 
     @property
     def client_id(self) -> str:
-        """Its name as no device's id can be: a device that connects by that of a service takes its session away."""
-        return f"{SERVICE_PREFIX}/{self.source}"
+        return client_id(self.source)
 
     def connect(self, address: Address) -> ConnectPacket:
         return ConnectPacket(

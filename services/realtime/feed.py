@@ -45,7 +45,7 @@ class Feed:
     async def run(self) -> None:
         """Connect for ever, under a name of this process alone: a replica beside it has another."""
         backoff = Backoff()
-        arguments = aiomqtt_arguments(self._broker, f"realtime-{uuid.uuid4().hex[:12]}")
+        arguments = aiomqtt_arguments(self._broker, "realtime", uuid.uuid4().hex[:12])
         while True:
             try:
                 async with Client(**arguments, timeout=_ANSWER_S, max_queued_incoming_messages=_MAX_WAITING) as client:

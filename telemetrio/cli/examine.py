@@ -2,15 +2,33 @@
 
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from telemetrio.cli.options import data_dir
 
 
+def _address(_context: click.Context, _option: click.Parameter, url: str) -> str:
+    """As a browser would open it."""
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if url and not whole:
+        raise click.BadParameter("this is no address: write it as https://iot.example.org")
+    return url
+
+
 @click.command()
 @data_dir
-@click.option("--url", default="", help="What browsers open, like https://iot.example.org: to look at the proxy there.")
+@click.option(
+    "--url",
+    default="",
+    callback=_address,
+    help="What browsers open, like https://iot.example.org: to look at the proxy there.",
+)
 @click.option("--skip", multiple=True, metavar="CHECK", help="Leave this check out; several times for several.")
 @click.option("--json", "as_program", is_flag=True, help="For programs.")
 def doctor(*, url: str, skip: tuple[str, ...], as_program: bool, **flags: Any) -> None:

@@ -22,7 +22,7 @@ def provision_broker(*, file: Path, secrets_dir: Path, prefixes: tuple[str, ...]
     from telemetrio.provision.broker import provision as work  # noqa: PLC0415 - each command imports what it needs
 
     changed = work(file, secrets_dir, prefixes)
-    click.echo(f"{file}: {'brought up to date' if changed else 'as it should be'}")
+    click.echo(f"{file}: {'brought up to date, for the next start of Mosquitto' if changed else 'as it should be'}")
 
 
 @provision.command("store")

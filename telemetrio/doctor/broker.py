@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from services.ingest.session import MAX_PACKET_BYTES
-from shared.broker import BrokerSettings
+from shared.broker import BrokerSettings, client_id
 from shared.topics import SERVICE_PREFIX
 from telemetrio.doctor.finding import Finding
 from telemetrio.doctor.line import Refused, connected
@@ -159,7 +159,7 @@ def _forbidden(check: str, error: Refused) -> Finding:
 
 
 def _name() -> str:
-    return f"{SERVICE_PREFIX}-doctor-{secrets.token_hex(4)}"
+    return client_id("doctor", secrets.token_hex(4))
 
 
 def _topic() -> str:

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from typing import Final
 
 from sqlalchemy import text
@@ -52,7 +53,7 @@ def _date(url: str) -> float | None:
     except urllib.error.HTTPError as error:
         with error:
             said = error.headers.get("Date")
-    except OSError:
+    except (OSError, HTTPException):
         return None
     try:
         return None if said is None else parsedate_to_datetime(said).timestamp()

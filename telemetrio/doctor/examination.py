@@ -24,6 +24,7 @@ from telemetrio.doctor.disk import check_disk
 from telemetrio.doctor.finding import Finding
 from telemetrio.doctor.proxy import check_proxy
 from telemetrio.doctor.store import check_query, check_write
+from telemetrio.remote.settings import RemoteSettings
 
 NAMES: Final = ("broker", "queue", "share", "write", "query", "clock", "disk", "migrations", "books", "proxy")
 
@@ -31,12 +32,13 @@ Check = Callable[[], Awaitable[Sequence[Finding]]]
 
 
 class Patient(NamedTuple):
-    """What is examined. `url`: what browsers open; empty: there is no proxy."""
+    """What is examined. `url`: what browsers open; empty: there is no proxy. `key`: as whom live streams are opened."""
 
     ingest: IngestSettings
     broker: BrokerSettings
     store: StoreSettings
     url: str = ""
+    key: str = ""
 
     @property
     def networked(self) -> bool:
@@ -61,7 +63,8 @@ def read_all(url: str = "", **flags: Any) -> Patient:
     """Raises Refusal for wrong settings."""
     ingest = read_settings(IngestSettings, **flags)
     same = {"data_dir": ingest.data_dir}
-    return Patient(ingest, read_settings(BrokerSettings, **same), read_settings(StoreSettings, **same), url)
+    key = read_settings(RemoteSettings).key if url else ""
+    return Patient(ingest, read_settings(BrokerSettings, **same), read_settings(StoreSettings, **same), url, key)
 
 
 async def examine(patient: Patient, skip: Sequence[str], begin: Callable[[str], None] = lambda _: None) -> Report:
@@ -107,7 +110,7 @@ def _checks(patient: Patient, engine: AsyncEngine) -> dict[str, list[Check]]:
         "disk": [disk],
         "migrations": [partial(check_migrations, engine)],
         "books": [outboxes, partial(check_ledger, engine)],
-        "proxy": [partial(check_proxy, patient.url)],
+        "proxy": [partial(check_proxy, patient.url, patient.key)],
     }
 
 

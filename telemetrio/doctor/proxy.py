@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPException
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -34,14 +35,20 @@ class Watched(NamedTuple):
     cut_after_s: float | None = None
 
 
-async def check_proxy(url: str) -> Sequence[Finding]:
-    """`url` is what browsers open. Takes as long as the server's heartbeat, 20 s."""
+async def check_proxy(url: str, key: str = "") -> Sequence[Finding]:
+    """`url` is what browsers open. Takes as long as the server's heartbeat, 20 s.
+
+    `key`: an API key, for where one must log in: without it the server hangs up after 10 s, and all is well until then.
+    """
     refused = await asyncio.to_thread(_request, f"{url.rstrip('/')}/api/v1/health")
     if refused:
         return [refused]
     try:
-        watched = await watch(urlsplit(url))
-    except (OSError, EOFError, ValueError) as error:
+        ticket = await asyncio.to_thread(_ticket, url, key) if key else ""
+        watched = await watch(urlsplit(url), ticket)
+    except urllib.error.HTTPError as error:
+        return [_without_ticket(url, error)]
+    except (OSError, EOFError, ValueError, HTTPException) as error:
         return [_broken(url, str(error) or type(error).__name__)]
     return judge(url, watched)
 
@@ -64,8 +71,8 @@ def _request(url: str) -> Finding | None:
     except urllib.error.HTTPError as error:
         with error:
             status, body = error.code, error.read(10_000)
-    except (OSError, ValueError) as error:
-        return _broken(url, str(error))
+    except (OSError, ValueError, HTTPException) as error:
+        return _broken(url, str(error) or type(error).__name__)
     if status == 421:
         mend = "add that name to TELEMETRIO_ALLOWED_HOSTS, and let the proxy send it (proxy_set_header Host $host)"
         return Finding("proxy", f"{url} answers 421: the api does not know this name", "nobody gets in", mend)
@@ -76,12 +83,31 @@ def _request(url: str) -> Finding | None:
     return None if healthy else _broken(url, f"it answers {status}, and not with the api's health")
 
 
+def _ticket(url: str, key: str) -> str:
+    """Raises OSError (HTTPError where it is refused), ValueError."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    asked = urllib.request.Request(f"{url.rstrip('/')}/api/v1/live/ticket", b'{"purpose": "ws"}', headers)  # noqa: S310 - as above
+    with urllib.request.urlopen(asked, timeout=_WITHIN_S) as answer:  # noqa: S310 - as above
+        told = json.loads(answer.read(10_000))
+    if not isinstance(told, dict) or "ticket" not in told:
+        raise ValueError("what it answers is no ticket for live streams")
+    return str(told["ticket"])
+
+
+def _without_ticket(url: str, error: urllib.error.HTTPError) -> Finding:
+    with error:
+        found = f"{url} gives no ticket for live streams: {error.code}"
+    means = "whether a quiet stream stays is not known"
+    mend = "put an API key with scope live into TELEMETRIO_API_KEY (telemetrio key add); without one it looks 10 s only"
+    return Finding("proxy", found, means, mend)
+
+
 def _broken(url: str, said: str) -> Finding:
     mend = "start the proxy and the api behind it; look at the proxy's error log, its certificate and its proxy_pass"
     return Finding("proxy", f"{url} can't be used: {said}", "nobody gets in from outside", mend)
 
 
-async def watch(url: SplitResult) -> Watched:
+async def watch(url: SplitResult, ticket: str = "") -> Watched:
     """Open /ws, say nothing, and wait for the server's heartbeat or farewell; raises OSError, EOFError, ValueError."""
     secure = url.scheme == "https"
     context = ssl.create_default_context() if secure else None
@@ -90,15 +116,15 @@ async def watch(url: SplitResult) -> Watched:
         reader, writer = await asyncio.open_connection(url.hostname, port, ssl=context)
     try:
         async with asyncio.timeout(_WITHIN_S):
-            status = await _upgrade(url, reader, writer)
+            status = await _upgrade(url, ticket, reader, writer)
         return Watched(status, await _wait(reader) if status == 101 else None)
     finally:
         writer.transport.abort()
 
 
-async def _upgrade(url: SplitResult, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+async def _upgrade(url: SplitResult, ticket: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
     lines = (
-        f"GET {url.path.rstrip('/')}/ws HTTP/1.1",
+        f"GET {url.path.rstrip('/')}/ws{f'?ticket={ticket}' if ticket else ''} HTTP/1.1",
         f"Host: {url.netloc.rpartition('@')[2]}",
         "Upgrade: websocket",
         "Connection: Upgrade",

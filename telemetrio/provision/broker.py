@@ -1,7 +1,7 @@
 """Who may do what at Mosquitto: the clients and roles of our own services in its dynamic-security file.
 
-The file is read and written while Mosquitto is down; afterwards Mosquitto keeps it. Devices' clients, and whatever an
-operator added, stay as they are.
+The file is read and written while Mosquitto is down; afterwards Mosquitto keeps it, in an order of its own. Devices'
+clients, and whatever an operator added, stay as they are.
 """
 
 import base64
@@ -46,36 +46,41 @@ def rights(prefixes: Sequence[str]) -> dict[str, Rights]:
     control = f"{SERVICE_PREFIX}/control/+"
     tried = f"{SERVICE_PREFIX}/doctor/+"  # `telemetrio doctor` comes with these rights
     return {
-        "admin": Rights([f"{_CONTROL}/#"], [f"{_CONTROL}/#", "$SYS/#"]),
-        "api": Rights([control, registry_topic(), f"{_CONTROL}/v1"], [f"{_CONTROL}/v1/response", "$SYS/#"]),
+        "admin": Rights([f"{_CONTROL}/#"], [f"{_CONTROL}/#"]),
+        "api": Rights([control, registry_topic(), f"{_CONTROL}/v1"], [f"{_CONTROL}/v1/response"]),
         "ingest": Rights(
             [live_topic("+"), own, f"{control}/done", tried, *told],
-            [*heard, own, control, registry_topic(), tried, "$SYS/#"],
+            [*heard, own, control, registry_topic(), tried],
         ),
         "realtime": Rights([], [live_topic("+"), registry_topic()]),
     }
 
 
 def provisioned(state: Json, passwords: Mapping[str, str], prefixes: Sequence[str]) -> Json:
-    """The file's content with our clients and roles as they should be; the same object's worth if they are."""
-    ours = {username(service) for service in SERVICES}
-    known = {client.get("username"): client for client in state.get("clients", [])}
-    clients = [_client(service, passwords[service], known.get(username(service))) for service in SERVICES]
-    roles = [_role(username(service), given) for service, given in rights(prefixes).items()]
+    """The file's content with our clients and roles as they should be; equal to `state` if they are."""
+    clients = {client.get("username"): client for client in state.get("clients", [])}
+    roles = {role.get("rolename"): role for role in state.get("roles", [])}
+    for service, given in rights(prefixes).items():
+        name = username(service)
+        clients[name] = _client(name, passwords[service], clients.get(name, {}))
+        roles[name] = _role(name, given, roles.get(name, {}))
     return {
         **state,
         "defaultACLAccess": state.get("defaultACLAccess", _NOTHING),
-        "clients": [*clients, *(one for name, one in known.items() if name not in ours)],
+        "clients": [*clients.values()],
         "groups": state.get("groups", []),
-        "roles": [*roles, *(one for one in state.get("roles", []) if one.get("rolename") not in ours)],
+        "roles": [*roles.values()],
     }
 
 
-def _client(service: str, password: str, known: Json | None) -> Json:
-    """As it is, if it has this password; a new salt would be a change each time."""
-    proof = known if known is not None and _proves(known, password) else _proof(password)
+def _client(name: str, password: str, known: Json) -> Json:
+    """As it is, if it has this password and this role alone; a new salt would be a change each time."""
+    proven = _proves(known, password)
+    held = {role.get("rolename") for role in known.get("roles", [])}
+    if proven and held == {name} and not any(known.get(key) for key in ("disabled", "clientid", "groups")):
+        return known
+    proof = known if proven else _proof(password)
     keys = ("password", "salt", "iterations")
-    name = username(service)
     return {"username": name, "roles": [{"rolename": name}], **{key: proof[key] for key in keys}}
 
 
@@ -97,13 +102,19 @@ def _hash(password: str, salt: bytes, rounds: int) -> str:
     return base64.b64encode(hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)).decode()
 
 
-def _role(name: str, given: Rights) -> Json:
+def _role(name: str, given: Rights, known: Json) -> Json:
+    """As it is, if it gives these rights alone, in whatever order."""
     topics = [*(("publishClientSend", topic) for topic in given.send)]
     topics += [("subscribePattern", topic) for topic in given.read]
     # what is allowed by default to whoever may subscribe is not so for the topics of the broker itself
     topics += [("publishClientReceive", topic) for topic in given.read if topic.startswith("$")]
     acls = [{"acltype": kind, "topic": topic, "priority": 0, "allow": True} for kind, topic in topics]
-    return {"rolename": name, "acls": acls}
+    same = sorted(map(_right, acls)) == sorted(map(_right, known.get("acls", [])))
+    return known if same else {"rolename": name, "acls": acls}
+
+
+def _right(acl: Json) -> tuple[str, str, int, bool]:
+    return str(acl.get("acltype")), str(acl.get("topic")), int(acl.get("priority", 0)), bool(acl.get("allow"))
 
 
 def provision(file: Path, secrets_dir: Path, prefixes: Sequence[str]) -> bool:
@@ -144,8 +155,8 @@ def _read(file: Path) -> Json:
 
 
 def _write(file: Path, state: Json) -> None:
-    """Whole, or not at all; its owner's alone."""
-    fresh = file.with_name(f"{file.name}.new")
+    """Whole, or not at all; its owner's alone. Mosquitto's own scratch file is called .new."""
+    fresh = file.with_name(f"{file.name}.provision")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as new:

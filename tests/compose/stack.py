@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -48,8 +50,10 @@ class Stack:
             file.writelines(f"{name}={value}\n" for name, value in given.items())
         self.outside = Outside(f"https://127.0.0.1:{https}", self._mqtts, self.deploy / "secrets" / "ca.pem")
 
-    def compose(self, *words: str, program: tuple[str, ...] = ("docker-compose",), within_s: float = 900) -> str:
-        """What it wrote to standard output; it must succeed."""
+    def compose(
+        self, *words: str, program: tuple[str, ...] = ("docker-compose",), within_s: float = 900, typed: str = ""
+    ) -> str:
+        """What it wrote to standard output; it must succeed. `typed`: its standard input."""
         ran = subprocess.run(
             [*program, *words],
             cwd=self.deploy,
@@ -58,6 +62,7 @@ class Stack:
             text=True,
             check=False,
             timeout=within_s,
+            input=typed,
         )
         assert ran.returncode == 0, f"{words}: {ran.stdout[-3000:]}{ran.stderr[-3000:]}"
         return ran.stdout
@@ -69,6 +74,15 @@ class Stack:
         )
         assert ran.returncode == 0, ran.stderr
         return ran.stderr
+
+    @contextmanager
+    def variable(self, name: str, value: str) -> Iterator[None]:
+        """As if it stood in .env."""
+        self._environment[name] = value
+        try:
+            yield
+        finally:
+            del self._environment[name]
 
     def up(self) -> None:
         """Return when every service can do its job."""

@@ -1,6 +1,9 @@
 """deploy/compose.yaml itself, in a Docker engine: from nothing to the screens, down and up, killed."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -96,16 +99,16 @@ def test_each_service_killed_once_heals(stack: Stack) -> None:
         guest.stored("unmoved", number, 120)
 
 
-def say(stack: Stack, device_id: str, password: str, number: int) -> None:
+def say(stack: Stack, device_id: str, password: str, number: int, prefix: str = "iot/devices") -> None:
     """A reading with a time of its own: to say it again changes nothing."""
     payload = b'{"temperature": %d, "timestamp": %d}' % (number, 1_790_000_000_000 + number)
     with stack.outside.device(device_id, password) as device:
-        assert device.publish(f"iot/devices/{device_id}/data", payload) == 0
+        assert device.publish(f"{prefix}/{device_id}/data", payload) == 0
 
 
-def said(stack: Stack, device_id: str, password: str, number: int) -> bool:
+def said(stack: Stack, device_id: str, password: str, number: int, prefix: str = "iot/devices") -> bool:
     try:
-        say(stack, device_id, password, number)
+        say(stack, device_id, password, number, prefix)
     except (OSError, AssertionError):  # the broker is on its way
         return False
     return True
@@ -138,3 +141,71 @@ def test_nothing_runs_as_root_and_no_secret_is_in_a_layer(stack: Stack) -> None:
     stack.engine.run("save", "-o", archive, "telemetrio:under-test")
     content = archive.read_bytes()
     assert [secret for secret in secrets if secret in content] == []
+
+
+def test_the_doctor_finds_nothing_to_mend(stack: Stack) -> None:
+    """Asked in two containers, each for what its rights allow."""
+    for service, left_out in (("ingest", ("query",)), ("api", ("write", "queue"))):
+        skipped = [word for name in left_out for word in ("--skip", name)]
+        stack.compose("exec", "-T", service, "telemetrio", "doctor", *skipped)
+
+
+def test_a_new_password_of_the_database(stack: Stack) -> None:
+    """As docs/operations.md has it: the old one is good for nothing afterwards, and the services have the new one."""
+    file = stack.deploy / "secrets" / "postgres.password"
+    old = file.read_text()
+    subprocess.run([sys.executable, str(stack.deploy / "setup"), "--new", file.name], check=True, capture_output=True)
+    stack.compose("up", "-d", "--force-recreate", "--no-deps", "database")
+    eventually(lambda: stack.state("database")["Health"]["Status"] == "healthy", 60)
+    told = "psql -U telemetrio -c \"ALTER ROLE telemetrio PASSWORD '$(cat /run/secrets/postgres.password)'\""
+    stack.compose("exec", "-T", "database", "sh", "-c", told)
+    stack.compose("up", "-d", "--force-recreate", "--no-deps", "api", "ingest", "realtime")
+    stack.healthy()
+    assert Guest(stack.outside, None).ask("GET", "/api/v1/devices")["data"]
+    for password, answer in ((old, "refused"), (file.read_text(), "1")):
+        words = f"PGPASSWORD={password} psql -h 127.0.0.1 -U telemetrio -tA -c 'SELECT 1' || echo refused"
+        assert stack.compose("exec", "-T", "database", "sh", "-c", words).strip() == answer
+
+
+def test_two_of_each(stack: Stack) -> None:
+    """Added after a `down`: a device's topics of the second ingest are open to it, and what it says there is stored."""
+    files = ("-f", "compose.yaml", "-f", "compose.scale.yaml")
+    stack.down()
+    with stack.variable("PIN", "pin-two"):
+        stack.compose(*files, "up", "-d")
+        try:
+            stack.healthy()
+            guest = Guest(stack.outside, None)
+            password = guest.device("second")
+            eventually(lambda: said(stack, "second", password, 1, "iot/devices-2"), 60)
+            guest.stored("second", 1, 60)
+        finally:
+            stack.compose(*files, "down", "-t", "25")
+    stack.up()
+
+
+def test_a_backup_is_brought_back(stack: Stack) -> None:
+    """Every volume is lost: users, devices, their passwords and readings are there again, and the device goes on."""
+    guest = Guest(stack.outside, None)
+    password = guest.device("kept")
+    say(stack, "kept", password, 1)
+    guest.stored("kept", 1)
+    folder = stack.deploy / "backup"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 10001, 10001)
+    run = ("run", "--rm", "--no-deps", "-T")
+    stack.compose(*run, "-v", f"{folder}:/backup", "api", "backup", "/backup/site.tar")
+    stack.compose(*run, "-v", f"{folder}:/backup", "api", "backup", "--check", "/backup/site.tar")
+    accounts = stack.compose("exec", "-T", "broker", "cat", "/mosquitto/data/dynamic-security.json")
+    stack.down("-v")
+    stack.up()
+    stack.compose("stop", "api", "ingest", "realtime", "broker")
+    stack.compose(*run, "-v", f"{folder}:/backup", "ingest", "restore", "--replace", "/backup/site.tar")
+    written = "umask 077; cat > /mosquitto/data/dynamic-security.json"
+    stack.compose(*run, "--entrypoint", "sh", "broker-setup", "-c", written, typed=accounts)
+    stack.compose("up", "-d", "--force-recreate", "broker-setup", "broker", "api", "ingest", "realtime")
+    stack.healthy()
+    again = Guest(stack.outside, None)
+    again.stored("kept", 1)
+    eventually(lambda: said(stack, "kept", password, 2), 60)
+    again.stored("kept", 2)

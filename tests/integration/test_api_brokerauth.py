@@ -92,6 +92,16 @@ async def test_a_device_uses_its_own_topics_alone(api: Api) -> None:
             assert await result(api, "authorize", {**asked, "topic": topic}) == word, topic
 
 
+async def test_each_worker_may_have_a_prefix_of_its_own(api: Api) -> None:
+    """A device has its topics under each, and under no other."""
+    await made(api)
+    app = api.app.extensions
+    app[KEY] = replace(app[KEY], device_prefixes=("iot/devices", "iot/devices-2"))
+    for prefix, word in (("iot/devices", "allow"), ("iot/devices-2", "allow"), ("iot/devices-3", "deny")):
+        assert await result(api, "authorize", {**REQUESTS["publish"], "topic": f"{prefix}/d1/data"}) == word
+        assert await result(api, "authorize", {**REQUESTS["publish"], "topic": f"{prefix}/d2/data"}) == "deny"
+
+
 @pytest.mark.parametrize("how", ["revoked", "disabled", "deleted"])
 async def test_who_is_out_is_out(api: Api, how: str) -> None:
     """With the next question, of either kind."""

@@ -23,12 +23,12 @@ async def test_an_hour_back_stops_no_timer_and_repeats_no_time(tmp_path: Path, m
         async with running(mosquitto.url, keepalive_s=1) as rig:
             await published(mosquitto.port, b'{"temperature": 1}')
             before = await rig.take(1)
-            now, now_ns, pings = time.time, time.time_ns, mosquitto.log.count("PINGRESP to ingest-1")
+            now, now_ns, pings = time.time, time.time_ns, mosquitto.log.count("PINGRESP to telemetrio/ingest-1")
             monkeypatch.setattr(time, "time", lambda: now() - HOUR_S)
             monkeypatch.setattr(time, "time_ns", lambda: now_ns() - HOUR_S * 10**9)
 
             async def pinged() -> bool:
-                return mosquitto.log.count("PINGRESP to ingest-1") >= pings + 4
+                return mosquitto.log.count("PINGRESP to telemetrio/ingest-1") >= pings + 4
 
             await eventually_async(pinged, 40)
             await published(mosquitto.port, b'{"temperature": 2}', b'{"temperature": 3}')

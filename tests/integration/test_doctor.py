@@ -23,10 +23,12 @@ from telemetrio.doctor.books import check_ledger
 from telemetrio.doctor.broker import check_broker, check_queue, check_share
 from telemetrio.doctor.clock import check_clock_by, check_clock_of
 from telemetrio.doctor.database import check_migrations
+from telemetrio.doctor.examination import NAMES
 from telemetrio.doctor.proxy import check_proxy
 from telemetrio.doctor.store import check_query, check_write
 from tests.fakes.influxdb import FakeInflux
 from tests.peers.dynsec import secured
+from tests.peers.guarded import Guarded
 from tests.peers.influxdb import Influxd
 from tests.peers.mosquitto import OPEN, Mosquitto, free_port
 from tests.peers.nginx import UPGRADE, Nginx
@@ -207,6 +209,32 @@ async def test_proxies(quick_system: System, tmp_path: Path) -> None:
         (unknown,) = await check_proxy(named.url)
     assert "TELEMETRIO_ALLOWED_HOSTS" in unknown.mend
     assert "can't be used" in (await check_proxy(f"http://127.0.0.1:{free_port()}"))[0].found
+
+
+@pytest.mark.peer("nginx")
+def test_a_proxy_where_one_must_log_in(tmp_path: Path) -> None:
+    """By an API key's ticket a quiet stream is watched to its heartbeat; one that is none is named as such."""
+    (tmp_path / "doctor").mkdir()
+    system = Guarded(tmp_path / "data", TELEMETRIO_HEARTBEAT_S="1.5")
+    system.start()
+    try:
+        target = int(system.http.rpartition(":")[2])
+        key = system.ask("POST", "/api/v1/api-keys", {"name": "doctor", "scopes": ["live"]})["key"]
+        with Nginx(tmp_path, target, f"{UPGRADE} proxy_read_timeout 1s;") as hasty:
+            (cut,) = look(tmp_path, hasty.url, key)
+            (unknown,) = look(tmp_path, hasty.url, "tk_nobody")
+        with Nginx(tmp_path, target) as good:
+            assert look(tmp_path, good.url, key) == []
+    finally:
+        system.stop()
+    assert "was cut after 1 s" in cut["found"]
+    assert ("TELEMETRIO_API_KEY" in unknown["mend"], "tk_nobody" in str(unknown)) == (True, False)
+
+
+def look(folder: Path, url: str, key: str) -> Any:
+    """What is found of a proxy."""
+    others = [word for name in NAMES if name != "proxy" for word in ("--skip", name)]
+    return run(folder / "doctor", "--url", url, *others, TELEMETRIO_API_KEY=key)["findings"]
 
 
 def test_books_that_somebody_turned(quick_system: System) -> None:

@@ -1,7 +1,7 @@
 """Devices' credentials on a real Mosquitto: made by a real API, and always what the database says."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -82,9 +82,11 @@ class Place:
 
 
 @asynccontextmanager
-async def running(api: Api, broker: Mosquitto, broker_url: str = "") -> AsyncIterator[Place]:
+async def running(
+    api: Api, broker: Mosquitto, broker_url: str = "", prefixes: Sequence[str] = ("iot/devices",)
+) -> AsyncIterator[Place]:
     settings = BrokerSettings(_env_file=None, mqtt_url=broker_url or url(broker))
-    provisioner = Provisioner(settings, api.engine, api.health, "iot/devices")
+    provisioner = Provisioner(settings, api.engine, api.health, prefixes)
     told = api.app.extensions[KEY]
     api.app.extensions[KEY] = replace(told, admission=provisioner, registry_changed=lambda *_: provisioner.look())
     task = asyncio.create_task(provisioner.run())
@@ -128,6 +130,32 @@ async def test_a_device_uses_its_own_topics_alone(place: Place) -> None:
     assert (heard.kind, heard.payload) == (PUBLISH, b"own")
 
 
+async def test_a_device_uses_its_own_topics_of_each_worker(api: Api, tmp_path: Path) -> None:
+    """Also one whose account is from before there were two: it is mended, under both, and nowhere else."""
+    with secured(tmp_path) as broker:
+        async with running(api, broker) as place:
+            await place.is_("ok")
+            made = await place.made("d1")
+        async with running(api, broker, prefixes=("iot/devices", "iot/devices-2")) as place:
+
+            async def mended() -> bool:
+                roles = (await place.accounts()).roles
+                return {acl["topic"] for acl in roles["device/d1"]["acls"]} == {
+                    "iot/devices/d1/#",
+                    "iot/devices-2/d1/#",
+                }
+
+            await eventually_async(mended, 10)
+            for device_id, credential in (("d1", made), ("d2", await place.made("d2"))):
+                device, _ = await place.enter(credential, device_id)
+                for prefix in ("iot/devices", "iot/devices-2"):
+                    assert await device.subscribe(f"{prefix}/{device_id}/data") == 0
+                    device.send(publish(f"{prefix}/{device_id}/data", b"own"))
+                    assert (await device.receive()).payload == b"own"
+                for topic in (f"iot/devices-3/{device_id}/data", "iot/devices-2/d3/data", "iot/devices-2/#"):
+                    assert await device.subscribe(topic) == 0x80, topic
+
+
 async def test_nobody_takes_anothers_place(place: Place) -> None:
     """A client id that is not its own, a wrong password, none, a stranger: refused; also the name of a service."""
     made = await place.made()
@@ -161,6 +189,24 @@ async def test_a_disabled_device_is_out_until_it_is_enabled(place: Place) -> Non
     await place.api.ask("PATCH", "/api/v1/devices/d1", json={"disabled": True})
     await device.closed(10)
     await place.refuses(made)
+    await place.api.ask("PATCH", "/api/v1/devices/d1", json={"disabled": False})
+
+    async def admitted() -> bool:
+        return (await place.enter(made))[1] == 0
+
+    await eventually_async(admitted, 10)
+
+
+async def test_a_disabled_device_is_not_let_in_by_a_new_credential(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for a moment, also while nobody compares; enabled, it comes in with it."""
+    await place.api.ask("PATCH", "/api/v1/devices/d1", json={"disabled": True})
+    told = place.api.app.extensions[KEY]
+    monkeypatch.setitem(place.api.app.extensions, KEY, replace(told, registry_changed=lambda *_: None))
+    made = await place.made()
+    assert (await place.enter(made))[1] == REFUSED
+    monkeypatch.setitem(place.api.app.extensions, KEY, told)
     await place.api.ask("PATCH", "/api/v1/devices/d1", json={"disabled": False})
 
     async def admitted() -> bool:

@@ -67,6 +67,8 @@ async def test_a_session_of_somebody_else_is_as_unknown_as_one_that_never_was(ri
             == (unknown.status, unknown.json["code"])
             == (404, "session_not_found")
         )
+    told = await rig.ask("DELETE", f"{SESSIONS}/%00", ann)
+    assert (told.status, told.json["code"]) == (404, "session_not_found")
     key = await rig.key(ann, "read", "write")
     assert (await rig.get(SESSIONS, key)).json["code"] == "login_required"
     assert (await rig.get(f"{AUTH}/me", ann)).status == 200

@@ -1,11 +1,13 @@
 """deploy/ without Docker: its very configuration, all servers as processes, and what one sees from outside."""
 
 import http.client
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
 
+from shared.identifiers import is_device_id
 from tests.peers.guest import Guest
 from tests.peers.installation import Installation
 from tests.peers.waiting import eventually
@@ -61,6 +63,16 @@ def test_our_services_have_no_more_rights_than_they_need(site: Installation) -> 
             granted = {topic for topic in topics if client.publish(topic, b"{}") in (0, NO_MATCHING_SUBSCRIBERS)}
             assert granted == allowed[name], name
             assert client.subscribe("#") >= 0x80
+
+
+def test_no_device_can_be_called_like_a_service(site: Installation) -> None:
+    """Mosquitto hangs up on whoever has a client id, for the next one who comes with it."""
+    log = (site.folder / "broker" / "log").read_text()
+    seen = re.findall(r" as (\S+) \(.*u'(_\w+)'", log)
+    ours = {(user, name) for name, user in seen if not name.startswith("test-")}
+    assert {user for user, _ in ours} == {"_api", "_ingest", "_realtime"}
+    assert not [name for _, name in ours if is_device_id(name)]
+    assert {"telemetrio/ingest", "telemetrio/ingest/live", "telemetrio/ingest/post"} <= {name for _, name in ours}
 
 
 def test_a_token_of_the_store_either_writes_or_reads(site: Installation) -> None:

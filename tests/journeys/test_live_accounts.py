@@ -15,6 +15,8 @@ from services.api.accounts.first import EMAIL
 from tests.peers.system import System
 
 WITHIN_S = 10.0
+AT_ONCE_S = 2.0
+SESSIONS = "/api/v1/auth/sessions"
 ADMINS, HERS = "a sentence of the operator", "a sentence of her own"
 ANN: dict[str, Any] = {
     "email": "ann@example.org",
@@ -152,6 +154,23 @@ async def goes_on(raw: aiohttp.ClientWebSocketResponse) -> bool:
     while (message := await next_frame(raw))["type"] != "pong":
         assert message["type"] != "error"
     return True
+
+
+async def test_a_stream_ends_with_the_session_that_opened_it(guarded: System, admin: Person) -> None:
+    """Ended from another one, by itself or with all others: its streams end at once, not when somebody looks."""
+    here, lost, forgotten = [Person(guarded, EMAIL, ADMINS) for _ in range(3)]
+    async with AsyncExitStack() as stack:
+        mine, first, second = [
+            await stack.enter_async_context(websocket(guarded, person.ticket("ws")))
+            for person in (here, lost, forgotten)
+        ]
+        sessions = await asyncio.to_thread(lost.ask, "GET", SESSIONS, None, 200)
+        (its,) = [session["id"] for session in sessions if session["current"]]
+        for path, stream in ((f"{SESSIONS}/{its}", first), (SESSIONS, second)):
+            await asyncio.to_thread(here.ask, "DELETE", path, None, 204)
+            async with asyncio.timeout(AT_ONCE_S):
+                assert await ended(stream)
+            assert await goes_on(mine)
 
 
 async def test_a_stream_ends_with_the_login_or_the_key_that_opened_it(guarded: System, admin: Person) -> None:

@@ -13,9 +13,10 @@ AUTH = "/api/v1/auth"
 class Guarded(System):
     """`token`: the administrator's, for what a test prepares by the API."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, **environment: str) -> None:
         # all tests of a file come from one address
         super().__init__(data_dir, TELEMETRIO_AUTH="required", TELEMETRIO_LOGINS_PER_MIN="1000")
+        self._environment |= environment
         self.token = ""
 
     def start(self) -> None:

@@ -73,6 +73,11 @@ class Mosquitto:
         """As an operator would: what it holds is written down first."""
         self._end(signal.SIGTERM)
 
+    def reread(self) -> None:
+        """As an operator would after a change of the files that it was given."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def kill(self) -> None:
         """Kill -9, as a power cut would."""
         self._end(signal.SIGKILL)

@@ -26,7 +26,7 @@ def expressions() -> Iterator[str]:
 def named(expression: str) -> set[str]:
     """The metrics in it: names that are no function, no label and in no string."""
     bare = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^]]*\]|\b(?:by|without) ?\([^)]*\)', " ", expression)
-    return {name for name in re.findall(r"\b[a-z_][a-z0-9_]*\b(?!\()", bare) if not re.fullmatch(r"sum|topk", name)}
+    return {name for name in re.findall(r"\b[a-z_][a-z0-9_]*\b(?!\()", bare) if not re.fullmatch(r"sum|topk|or", name)}
 
 
 def documented() -> set[str]:
@@ -50,6 +50,13 @@ def test_the_rule_sees_a_metric_that_is_not_there() -> None:
     expression = 'topk(10, sum by (le, code) (rate(telemetrio_api_request_seconds_buckets{status=~"5.."}[5m]))) > 0.5'
     assert named(expression) == {"telemetrio_api_request_seconds_buckets"}
     assert not named(expression) & documented()
+
+
+def test_a_service_that_vanished_is_missed() -> None:
+    """A container that is gone is no target that is down: each job of prometheus.yml is asked for by its name."""
+    jobs = set(re.findall(r"job_name: (\w+)", (DEPLOY / "prometheus" / "prometheus.yml").read_text()))
+    (away,) = [expression for expression in expressions() if "up == 0" in expression]
+    assert set(re.findall(r'absent\(up\{job="(\w+)"\}\)', away)) == jobs
 
 
 def test_compose_sets_settings_that_there_are() -> None:

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.broker import Address, Backoff, BrokerSettings, aiomqtt_arguments, parse_url, tls_context
+from services.ingest.session import SessionSettings
+from shared.broker import Address, Backoff, BrokerSettings, aiomqtt_arguments, client_id, parse_url, tls_context
+from shared.identifiers import is_device_id
+from telemetrio.doctor import broker as doctor
 
 
 def settings(url: str, **given: Any) -> BrokerSettings:
@@ -88,9 +91,17 @@ def test_tls_verifies_certificate_and_name() -> None:
 
 def test_aiomqtt_is_told_the_same() -> None:
     """What the subscriber connects to is what the other clients connect to."""
-    given = aiomqtt_arguments(settings("mqtt://ann:hunter2@broker:2883"), "ingest-1-live")
-    assert (given["hostname"], given["port"], given["identifier"]) == ("broker", 2883, "ingest-1-live")
+    given = aiomqtt_arguments(settings("mqtt://ann:hunter2@broker:2883"), "ingest-1", "live")
+    assert (given["hostname"], given["port"], given["identifier"]) == ("broker", 2883, "telemetrio/ingest-1/live")
     assert (given["username"], given["password"], given["tls_context"]) == ("ann", "hunter2", None)
+
+
+def test_no_client_of_ours_is_called_like_a_device() -> None:
+    """A tenant who names a device like a service would take that one's place at the broker."""
+    names = [client_id("w"), client_id("w", "live"), SessionSettings("w").client_id, doctor._name()]
+    names += [aiomqtt_arguments(settings("mqtt://broker"), "api", "5f")["identifier"]]
+    assert not [name for name in names if is_device_id(name)]
+    assert len({*names}) == 4
 
 
 def test_waits_double_up_to_a_bound_and_begin_again() -> None:

@@ -75,7 +75,22 @@ def test_a_prefix_may_be_any_plain_topic(prefix: str) -> None:
 
 @pytest.mark.parametrize(
     "prefix",
-    ["", "/", "/a", "a/", "a//b", "a/+", "#", "a b", "a\x00", "$SYS/a", "telemetrio", "telemetrio/live", "x" * 129],
+    [
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        "a/+",
+        "#",
+        "a b",
+        "a,b",
+        "a\x00",
+        "$SYS/a",
+        "telemetrio",
+        "telemetrio/live",
+        "x" * 129,
+    ],
 )
 def test_a_prefix_that_can_be_no_devices_is_refused_with_the_mend(prefix: str) -> None:
     """Wildcards, empty levels, the services' own tree."""

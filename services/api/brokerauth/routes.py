@@ -82,8 +82,8 @@ async def authorize() -> Result:
     named = parse_username(asked.username)
     if named is None:
         return "ignore"
-    own = asked.topic.startswith(device_topics(named.device_id, resources().device_prefix))
-    return "allow" if own and await _find(named) is not None else "deny"
+    own = tuple(device_topics(named.device_id, prefix) for prefix in resources().device_prefixes)
+    return "allow" if asked.topic.startswith(own) and await _find(named) is not None else "deny"
 
 
 async def _result(judge: Judge) -> Result:

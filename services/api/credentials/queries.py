@@ -30,8 +30,8 @@ async def list_credentials(engine: AsyncEngine, device_id: str, tenants: Tenants
         return (await connection.execute(statement.where(device_credentials.c.device == key))).all()
 
 
-async def add_credential(engine: AsyncEngine, device_id: str, tenants: Tenants, row: dict[str, Any]) -> None:
-    """Raises NotFound for the device, Conflict for a name that is taken or one too many."""
+async def add_credential(engine: AsyncEngine, device_id: str, tenants: Tenants, row: dict[str, Any]) -> bool:
+    """Whether the device is disabled; raises NotFound for it, Conflict for a name that is taken or one too many."""
     of_device = device_credentials.c.device
     async with engine.begin() as connection:
         device = await hold(connection, (devices.c.device_id == device_id) & of(tenants))
@@ -45,6 +45,7 @@ async def add_credential(engine: AsyncEngine, device_id: str, tenants: Tenants, 
         if (await connection.scalar(counted) or 0) > MAX_CREDENTIALS:
             raise Conflict(f"A device has {MAX_CREDENTIALS} credentials at most: revoke one", "too_many_credentials")
         await connection.execute(update(devices).where(devices.c.id == device.id).values(needs_credential=True))
+        return bool(device.disabled)
 
 
 async def delete_credential(engine: AsyncEngine, device_id: str, tenants: Tenants, name: str) -> None:

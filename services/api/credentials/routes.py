@@ -43,8 +43,8 @@ async def add_credential(caller: Caller, device_id: str) -> Response:
     new = await body(NewCredential)
     password, now_ns = new_password(), time.time_ns()
     row = {"name": new.name, "password_hash": hash_password(password), "created_ns": now_ns}
-    await queries.add_credential(resources().engine, _named(device_id), caller.tenants, row)
-    await _admit(caller, device_id, new.name, password)
+    disabled = await queries.add_credential(resources().engine, _named(device_id), caller.tenants, row)
+    await _admit(caller, device_id, new.name, password, disabled=disabled)
     resources().registry_changed()
     await note("credential_added", caller.user_id, f"device {device_id}: {new.name}")
     return reply({**_credential(device_id, new.name, now_ns), "password": password}, 201)
@@ -63,10 +63,10 @@ async def revoke_credential(caller: Caller, device_id: str, name: str) -> Respon
     return Response(b"", status=204)
 
 
-async def _admit(caller: Caller, device_id: str, name: str, password: str) -> None:
+async def _admit(caller: Caller, device_id: str, name: str, password: str, *, disabled: bool) -> None:
     """Now or never: nobody will know the password again. The database has it first: the broker never knows more."""
     try:
-        await resources().admission.admit(device_id, name, password)
+        await resources().admission.admit(device_id, name, password, disabled=disabled)
     except (Away, asyncio.CancelledError):
         with suppress(NotFound):  # somebody revoked it meanwhile
             await queries.delete_credential(resources().engine, device_id, caller.tenants, name)

@@ -90,7 +90,8 @@ async def remember(connection: AsyncConnection, rows: Sequence[Any], now_ns: int
 async def hold(connection: AsyncConnection, whose: ColumnElement[bool]) -> Any:
     """The row as it is, locked on both databases by a change that changes nothing."""
     statement = update(devices).where(whose).values(claimed=devices.c.claimed)
-    held = statement.returning(devices.c.id, devices.c.device_id, devices.c.user_id, devices.c.profile)
+    kept = devices.c
+    held = statement.returning(kept.id, kept.device_id, kept.user_id, kept.profile, kept.disabled)
     return (await connection.execute(held)).first()
 
 

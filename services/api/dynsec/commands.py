@@ -43,13 +43,22 @@ class Mending(NamedTuple):
     missing: list[Account]
 
 
-def admit(account: Account, password: str, prefix: str) -> list[Command]:
-    """Make an account; whatever was left of an earlier one of its name goes first."""
-    client = {"username": account.username, "password": password, "clientid": account.device_id}
+def admit(account: Account, password: str, prefixes: Sequence[str]) -> list[Command]:
+    """Make an account; whatever was left of an earlier one of its name goes first.
+
+    That of a disabled device has its password last: nobody gets in meanwhile.
+    """
+    client = {**_of("createClient", account.username), "clientid": account.device_id}
+    client["roles"] = [{"rolename": _role(account.device_id)}]
+    proof = {"password": password}
+    commands = [_make_role(account.device_id, prefixes), _of("deleteClient", account.username)]
+    if not account.disabled:
+        return [*commands, {**client, **proof}]
     return [
-        _make_role(account.device_id, prefix),
-        _of("deleteClient", account.username),
-        {"command": "createClient", **client, "roles": [{"rolename": _role(account.device_id)}]},
+        *commands,
+        client,
+        _of("disableClient", account.username),
+        {**_of("setClientPassword", account.username), **proof},
     ]
 
 
@@ -62,7 +71,7 @@ def ours(clients: Sequence[Command], roles: Iterable[Command]) -> Found:
     )
 
 
-def mend(wanted: Sequence[Account], found: Found, prefix: str) -> Mending:
+def mend(wanted: Sequence[Account], found: Found, prefixes: Sequence[str]) -> Mending:
     """First what ends somebody's access, then the rest. A role goes a look later than the last who had it.
 
     (Mosquitto 2.0.11 crashes when it lists a client whose role was deleted.)
@@ -73,7 +82,7 @@ def mend(wanted: Sequence[Account], found: Found, prefix: str) -> Mending:
     commands = [_of("deleteClient", name) for name in found.clients if name not in names]
     commands += [{"command": "deleteRole", "rolename": name} for name in found.roles if name not in held]
     for device_id in sorted(devices):
-        commands += _mend_role(device_id, found.roles.get(_role(device_id)), prefix)
+        commands += _mend_role(device_id, found.roles.get(_role(device_id)), prefixes)
     for account in wanted:
         client = found.clients.get(account.username)
         if client is not None:
@@ -81,8 +90,8 @@ def mend(wanted: Sequence[Account], found: Found, prefix: str) -> Mending:
     return Mending(commands, [account for account in wanted if account.username not in found.clients])
 
 
-def _mend_role(device_id: str, role: Command | None, prefix: str) -> list[Command]:
-    wanted = _make_role(device_id, prefix)
+def _mend_role(device_id: str, role: Command | None, prefixes: Sequence[str]) -> list[Command]:
+    wanted = _make_role(device_id, prefixes)
     if role is None:
         return [wanted]
     same = {_right(each) for each in role.get("acls", ())} == {_right(each) for each in wanted["acls"]}
@@ -101,9 +110,10 @@ def _mend_client(account: Account, client: Command) -> list[Command]:
     return commands
 
 
-def _make_role(device_id: str, prefix: str) -> Command:
-    topics = f"{device_topics(device_id, prefix)}#"
-    acls = [{"acltype": right, "topic": topics, "priority": 0, "allow": True} for right in _RIGHTS]
+def _make_role(device_id: str, prefixes: Sequence[str]) -> Command:
+    topics = [f"{device_topics(device_id, prefix)}#" for prefix in prefixes]
+    rights = [(right, topic) for topic in topics for right in _RIGHTS]
+    acls = [{"acltype": right, "topic": topic, "priority": 0, "allow": True} for right, topic in rights]
     return {"command": "createRole", "rolename": _role(device_id), "acls": acls}
 
 

@@ -97,9 +97,9 @@ class Line:
                 raise Deaf(f"nobody answers on {_TOPIC} within {self._within_s:g} s: {MEND}") from error
 
 
-async def tell_all(broker: BrokerSettings, client_id: str, commands: Sequence[Command]) -> None:
+async def tell_all(broker: BrokerSettings, commands: Sequence[Command]) -> None:
     """Over a connection of its own; raises Deaf, CommandRefused, MqttError, OSError."""
-    async with Client(**aiomqtt_arguments(broker, client_id), timeout=_CONNECTED_S) as client:
+    async with Client(**aiomqtt_arguments(broker, "enrolment", secrets.token_hex(4)), timeout=_CONNECTED_S) as client:
         line = Line(client)
         await line.open()
         hearing = asyncio.create_task(line.hear())

@@ -36,12 +36,12 @@ _PART: Final = "device_accounts"
 class Provisioner:
     """A part of the process, and the Admission of its routes. While there is no broker it goes on trying."""
 
-    def __init__(self, broker: BrokerSettings, engine: AsyncEngine, health: Health, prefix: str) -> None:
+    def __init__(self, broker: BrokerSettings, engine: AsyncEngine, health: Health, prefixes: Sequence[str]) -> None:
         self._broker = broker
         self._engine = engine
         self._health = health
-        self._prefix = prefix
-        self._name = f"telemetrio-accounts-{secrets.token_hex(4)}"
+        self._prefixes = prefixes
+        self._name = secrets.token_hex(4)
         self._line: Line | None = None
         self._changed = asyncio.Event()
         self._lacking: set[Account] = set()
@@ -54,14 +54,14 @@ class Provisioner:
     def username(self, device_id: str, name: str) -> str:
         return Account(device_id, name).username
 
-    async def admit(self, device_id: str, name: str, password: str) -> None:
+    async def admit(self, device_id: str, name: str, password: str, *, disabled: bool = False) -> None:
         """Return when the broker lets the device in; raises Away, and then perhaps it does."""
         line = self._line
         if line is None:
             raise Away("The broker can't be reached just now, so no credential was made: try again", _AWAY)
         try:
             async with asyncio.timeout(_WITHIN_S), self._turn:
-                for command in admit(Account(device_id, name), password, self._prefix):
+                for command in admit(Account(device_id, name, disabled), password, self._prefixes):
                     await line.tell(command)
         except (MqttError, OSError, Deaf, CommandRefused) as error:  # TimeoutError is an OSError
             log.warning("device_not_admitted", device_id=device_id, reason=str(error)[:300])
@@ -70,7 +70,7 @@ class Provisioner:
     async def run(self) -> None:
         """Connect for ever."""
         backoff = Backoff()
-        arguments: dict[str, Any] = aiomqtt_arguments(self._broker, self._name)
+        arguments: dict[str, Any] = aiomqtt_arguments(self._broker, "accounts", self._name)
         while True:
             try:
                 async with Client(**arguments, timeout=_WITHIN_S) as client, asyncio.TaskGroup() as group:
@@ -111,7 +111,7 @@ class Provisioner:
             except DATABASE_AWAY as error:
                 self._say("degraded", f"the database can't be asked: {type(error).__name__}")
                 return False
-            mending = mend([Account(*row) for row in wanted], found, self._prefix)
+            mending = mend([Account(*row) for row in wanted], found, self._prefixes)
             refused = [await self._tell(line, command) for command in mending.commands]
         if mending.commands:
             log.info("device_accounts_mended", commands=len(mending.commands))

@@ -15,6 +15,7 @@ from services.api.inputs import Query, query
 from services.api.resources import resources
 from services.api.sessions import queries
 from services.api.sessions.schemas import OwnSessions
+from shared.changes import Change
 from shared.times import iso_ns
 
 routes = Blueprint("sessions", __name__, url_prefix="/api/v1/auth/sessions")
@@ -38,6 +39,7 @@ async def list_sessions(caller: Caller) -> Response:
 async def end_other_sessions(caller: Caller) -> Response:
     """Log out everywhere else: every session of the caller but this one ends."""
     ended = await queries.end_others(resources().engine, caller.user_id, caller.session, door().now_ns())
+    _cut_streams(caller)
     await note("sessions_ended", caller.user_id, f"{ended} other sessions")
     return Response(b"", status=204)
 
@@ -47,10 +49,17 @@ async def end_other_sessions(caller: Caller) -> Response:
 @tag(["accounts"])
 async def end_session(caller: Caller, session_id: str) -> Response:
     """End one session of the caller."""
-    if not await queries.end_one(resources().engine, caller.user_id, session_id, door().now_ns()):
+    known = "\x00" not in session_id  # PostgreSQL could not even look for it
+    if not (known and await queries.end_one(resources().engine, caller.user_id, session_id, door().now_ns())):
         raise NotFound("Session not found", "session_not_found")
+    _cut_streams(caller)
     await note("sessions_ended", caller.user_id, session_id)
     return Response(b"", status=204)
+
+
+def _cut_streams(caller: Caller) -> None:
+    """Live streams of what ended end, too."""
+    resources().registry_changed(Change(kind="user", id=caller.user_id))
 
 
 def _told(row: Mapping[str, Any], caller: Caller) -> dict[str, Any]:

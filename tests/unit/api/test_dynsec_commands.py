@@ -4,7 +4,7 @@ from typing import Any
 
 from services.api.dynsec.commands import Account, Found, admit, mend, ours
 
-PREFIX = "iot/devices"
+PREFIX = ["iot/devices"]
 
 
 def held(*accounts: Account) -> Found:
@@ -32,6 +32,16 @@ def test_an_account_is_one_devices_alone() -> None:
     assert (client["clientid"], client["password"], client["roles"]) == ("d1", "secret", [{"rolename": "device/d1"}])
 
 
+def test_each_worker_may_have_a_prefix_of_its_own() -> None:
+    """A device has its topics under all of them; a role of before is brought up to date once."""
+    both, account = [*PREFIX, "iot/devices-2"], Account("d1", "a")
+    assert {acl["topic"] for acl in admit(account, "secret", both)[0]["acls"]} == {
+        "iot/devices/d1/#",
+        "iot/devices-2/d1/#",
+    }
+    assert [command["command"] for command in mend([account], held(account), both).commands] == ["modifyRole"]
+
+
 def test_what_is_right_is_left_alone() -> None:
     """No command, however often one looks."""
     accounts = [Account("d1", "a"), Account("d1", "b"), Account("d2", "a")]
@@ -56,6 +66,18 @@ def test_a_device_is_disabled_and_enabled() -> None:
     found.clients["d1~a"]["disabled"] = True
     assert told([off], found) == []
     assert told([on], found) == [("enableClient", "d1~a")]
+
+
+def test_a_disabled_device_has_its_password_last() -> None:
+    """From the first command on it is as it should be: nobody gets in without a password, nor into what is disabled."""
+    commands = admit(Account("d1", "a", disabled=True), "secret", PREFIX)
+    assert [command["command"] for command in commands[1:]] == [
+        "deleteClient",
+        "createClient",
+        "disableClient",
+        "setClientPassword",
+    ]
+    assert [command.get("password") for command in commands] == [None, None, None, None, "secret"]
 
 
 def test_what_somebody_turned_by_hand_is_turned_back() -> None:

@@ -56,6 +56,19 @@ def test_an_operators_token_may_come_from_a_file(tmp_path: Path, monkeypatch: py
     assert "from the environment" not in repr(found)
 
 
+def test_the_broker_is_told_of_every_workers_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several with commas; that of the one worker where nothing else is said; a wrong one is named."""
+    assert read_all(data_dir=tmp_path).admission.device_prefixes == ("iot/devices",)
+    monkeypatch.setenv("TELEMETRIO_DEVICE_PREFIX", "plant/7")
+    assert read_all(data_dir=tmp_path).admission.device_prefixes == ("plant/7",)
+    monkeypatch.setenv("TELEMETRIO_DEVICE_PREFIXES", "plant/7, plant/8")
+    assert read_all(data_dir=tmp_path).admission.device_prefixes == ("plant/7", "plant/8")
+    for wrong in ("", "plant/7,plant/#"):
+        monkeypatch.setenv("TELEMETRIO_DEVICE_PREFIXES", wrong)
+        with pytest.raises(Refusal, match="TELEMETRIO_DEVICE_PREFIXES"):
+            read_all(data_dir=tmp_path)
+
+
 def test_a_broker_that_asks_needs_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """None, a weak one, one that can't be read: exit code 2, with the name; a good one is taken."""
     file = tmp_path / "secret"

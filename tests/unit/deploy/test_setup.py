@@ -56,6 +56,20 @@ def test_it_makes_everything_once(tmp_path: Path) -> None:
     assert contents(tmp_path) == first
 
 
+@pytest.mark.parametrize("said", ["OpenSSL 1.1.1w  11 Sep 2023", "LibreSSL 3.3.6", ""])
+def test_an_older_openssl_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    """It can't sign by -CA: one sentence with what it is, exit code 5, and no half of a certificate."""
+    old = tmp_path / "openssl"
+    old.write_text(f"#!/bin/sh\necho '{said}'\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    told = run(tmp_path, "telemetry.example.org", expected=5)
+    assert told.count("\n") == 1
+    assert "OpenSSL 3 or newer" in told
+    assert said.split("  ", maxsplit=1)[0] in told
+    assert not list((tmp_path / "secrets").glob("*.pem*"))
+
+
 def test_it_changes_what_it_is_told_to_and_nothing_else(tmp_path: Path) -> None:
     """Another name or port, one secret anew; lines of the operator's own stay."""
     run(tmp_path, "one.example.org")

@@ -1,5 +1,6 @@
 """What the doctor makes of what it sees: each judgement by itself, without a server."""
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -184,6 +185,30 @@ def test_a_check_that_is_none_is_a_slip(tmp_path: Path) -> None:
     done = CliRunner().invoke(doctor, ["--skip", "quue", "--data-dir", str(tmp_path)])
     assert done.exit_code == 2
     assert all(name in done.output for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    "url", ["iot.example.org", "iot.example.org:8443", "ftp://x", "https://", "http://[::1", "http://x:y"]
+)
+def test_an_address_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
+    """With exit code 2 and how to write it, before anything is looked at."""
+    done = CliRunner().invoke(doctor, ["--url", url, "--data-dir", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "https://iot.example.org" in done.output
+
+
+async def test_a_web_server_that_speaks_something_else() -> None:
+    """What is no HTTP is no clock, and a finding of the proxy's, not an error of ours."""
+
+    async def strange(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(strange, "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        assert list(await clock.check_clock_by(url)) == []
+        (found,) = await proxy.check_proxy(url)
+    assert "can't be used" in found.found
 
 
 def test_what_there_is_nothing_to_see_of_is_left_out(tmp_path: Path) -> None:

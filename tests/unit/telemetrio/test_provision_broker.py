@@ -58,6 +58,18 @@ def test_only_what_is_ours_is_brought_up_to_date() -> None:
     assert provisioned(after, {**PASSWORDS, "api": "another"}, [*PREFIXES, "iot/devices-2"]) == after
 
 
+@pytest.mark.parametrize(
+    "turned", [{"disabled": True}, {"clientid": "x"}, {"roles": []}, {"roles": [{"rolename": "_api"}]}]
+)
+def test_what_somebody_turned_is_turned_back(turned: dict[str, Any]) -> None:
+    """A client of ours that was disabled, tied to a client id, or given another role; a role that was widened."""
+    right = provisioned({}, PASSWORDS, PREFIXES)
+    clients = [client | turned if client["username"] == "_ingest" else client for client in right["clients"]]
+    wide = {"acltype": "publishClientSend", "topic": "#", "priority": 0, "allow": True}
+    roles = [role | {"acls": [*role["acls"], wide]} for role in right["roles"]]
+    assert provisioned({**right, "clients": clients, "roles": roles}, PASSWORDS, PREFIXES) == right
+
+
 def test_no_service_may_speak_as_a_device() -> None:
     """None publishes data or status, and only the api and the administrator change who may what."""
     state = provisioned({}, PASSWORDS, PREFIXES)
