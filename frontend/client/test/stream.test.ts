@@ -1,5 +1,5 @@
 // Reading in one's own time: what waits, what is kept, and how it ends.
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { connect } from "../src/connect.js";
 import { Seen } from "../src/seen.js";
 import { FakeSocket, error, reading, readings } from "./sockets.js";
@@ -113,4 +113,23 @@ test("what is remembered is bounded, and the last two minutes are in it", () => 
   seen.take(one(20_000));
   expect(seen.take(one(10_000))).toBeNull();
   expect(seen.take(one(0))).not.toBeNull();
+});
+
+test.each([
+  ["http://localhost:5000", false],
+  ["http://127.0.0.1:5000", false],
+  ["http://[::1]:5000", false],
+  ["http://192.168.1.7:5000", true],
+  ["https://localhost.example.org", true],
+])("a machine without a network hangs up on %s: %s", (url, hangsUp) => {
+  const network = new EventTarget();
+  vi.stubGlobal("addEventListener", network.addEventListener.bind(network));
+  vi.stubGlobal("removeEventListener", network.removeEventListener.bind(network));
+  const client = connect(url, { WebSocket: FakeSocket });
+  client.subscribe({}, {});
+  FakeSocket.newest.settles("c1");
+  network.dispatchEvent(new Event("offline"));
+  expect(FakeSocket.newest.closed).toBe(hangsUp);
+  client.close();
+  vi.unstubAllGlobals();
 });
