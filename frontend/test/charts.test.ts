@@ -132,6 +132,7 @@ test("windows are drawn at their middle, the running one in the middle of what h
   const columns = { times: Float64Array.of(0, 60_000), columns: [Float64Array.of(1, 2), Float64Array.of(0, 1), Float64Array.of(2, 3), Float64Array.of(5, 6)] };
   const track = windowTrack(columns, "band", "1m", { from: 0, to: 80_000 });
   expect([...track.xs]).toEqual([30_000, 70_000]);
+  expect([...track.starts!]).toEqual([0, 60_000]);
   expect([...track.low!]).toEqual([0, 1]);
   expect([...track.counts!]).toEqual([5, 6]);
   expect(tailFrom(track, "1m")).toBe(0);
@@ -139,6 +140,13 @@ test("windows are drawn at their middle, the running one in the middle of what h
   expect(refreshMs("1s")).toBe(2_000);
   expect(refreshMs("1h")).toBe(60_000);
   expect(windowTrack(columns, "sum", "1m", { from: 0, to: 80_000 }).low).toBeNull();
+});
+
+test("the window that is running is labelled by when it began", () => {
+  const columns = { times: Float64Array.of(NOW - 36 * H, NOW - 12 * H), columns: [Float64Array.of(1, 2), Float64Array.of(1, 1)] };
+  const { starts, windowMs } = windowTrack(columns, "mean", "1d", { from: NOW - 9 * D, to: NOW - 9 * H });
+  const span = { from: NOW - 9 * D, to: NOW };
+  expect([...starts!].map((start) => momentLabel(start, span, windowMs, "UTC"))).toEqual(["28 Mar 2026", "29 Mar 2026"]);
 });
 
 test("a calendar's window that the question cuts is left out", () => {
@@ -191,7 +199,7 @@ test("labels are as short as tells them apart, and days are those of the zone", 
   expect(timeLabel(midnight, 1000, BERLIN)).toBe("00:00:00");
   expect(timeLabel(Date.parse("2026-01-01T00:00:00Z"), 31 * D, "UTC")).toBe("2026");
   expect(momentLabel(NOW, { from: NOW - H, to: NOW }, 0, BERLIN)).toBe("14:00:00");
-  expect(momentLabel(NOW, { from: NOW - D, to: NOW }, 10 * 60_000, "UTC")).toBe("29 Mar, 11:55–12:05");
+  expect(momentLabel(NOW, { from: NOW - D, to: NOW }, 10 * 60_000, "UTC")).toBe("29 Mar, 12:00–12:10");
   expect(spanLabel({ from: NOW - H, to: NOW }, "UTC")).toBe("29 Mar 2026, 11:00 – 12:00");
   expect(spanLabel({ from: NOW - D, to: NOW }, "UTC")).toBe("28 Mar 2026, 12:00 – 29 Mar 2026, 12:00");
   expect(stamp(NOW, BERLIN)).toBe("2026-03-29T1400");

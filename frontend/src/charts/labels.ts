@@ -37,14 +37,14 @@ export function ticksOf({ from, to }: Span, most: number, zone: string): { at: n
   return found;
 }
 
-/** A moment under the pointer, as exact as the chart can show. */
+/** A moment under the pointer, or the window that begins with it, as exact as the chart can show. */
 export function momentLabel(ms: number, span: Span, windowMs: number, zone: string): string {
   const length = span.to - span.from;
   const clock = length <= 4 * 3_600_000 && windowMs < MINUTE_MS ? { ...CLOCK, second: two } : CLOCK;
-  if (windowMs >= DAY_MS) return format(ms - windowMs / 2, zone, { ...DAY, year: "numeric" });
+  if (windowMs >= DAY_MS) return format(ms, zone, { ...DAY, year: "numeric" });
   const date = length > 12 * 3_600_000 ? `${format(ms, zone, DAY)}, ` : "";
   if (windowMs === 0) return date + format(ms, zone, clock);
-  return `${date}${format(ms - windowMs / 2, zone, clock)}–${format(ms + windowMs / 2, zone, clock)}`;
+  return `${date}${format(ms, zone, clock)}–${format(ms + windowMs, zone, clock)}`;
 }
 
 export function spanLabel({ from, to }: Span, zone: string): string {
