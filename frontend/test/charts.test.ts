@@ -1,7 +1,7 @@
 // What a chart asks for, and what zooming, panning and comparing make of a stretch of time.
 import { expect, test } from "vitest";
 import { columnsOf } from "../src/api/series";
-import { momentLabel, spanLabel, stamp, timeLabel } from "../src/charts/labels";
+import { momentLabel, spanLabel, stamp, ticksOf, timeLabel } from "../src/charts/labels";
 import { answerOf, fullest, isThinned, mostIn, questionOf, rangeOf, suffices } from "../src/readings/answer";
 import type { Wish } from "../src/readings/answer";
 import { nameOf, shiftMs } from "../src/readings/comparison";
@@ -203,4 +203,13 @@ test("labels are as short as tells them apart, and days are those of the zone", 
   expect(spanLabel({ from: NOW - H, to: NOW }, "UTC")).toBe("29 Mar 2026, 11:00 – 12:00");
   expect(spanLabel({ from: NOW - D, to: NOW }, "UTC")).toBe("28 Mar 2026, 12:00 – 29 Mar 2026, 12:00");
   expect(stamp(NOW, BERLIN)).toBe("2026-03-29T1400");
+});
+
+test("an axis has its labels at round moments of the zone's clocks, also after these were changed", () => {
+  const days = (from: string): string[] => ticksOf({ from: Date.parse(from), to: Date.parse(from) + 5 * D }, 5, BERLIN).map(({ text }) => text);
+  expect(days("2026-10-23T00:00:00Z")).toEqual(["24 Oct", "25 Oct", "26 Oct", "27 Oct", "28 Oct"]);
+  expect(days("2026-03-27T00:00:00Z")).toEqual(["28 Mar", "29 Mar", "30 Mar", "31 Mar", "1 Apr"]);
+  const night = Date.parse("2026-03-29T00:00:00Z");
+  const hours = ticksOf({ from: night, to: night + 3 * H }, 3, BERLIN);
+  expect(hours.map(({ text }) => text)).toEqual(["01:00", "03:00", "04:00"]);
 });

@@ -31,21 +31,27 @@ def open_live(page: Page, system: System, path: str = "") -> None:
     page.locator(LIVE).wait_for()
 
 
+def hold(page: Page, path: str) -> list[Route]:
+    """Requests of this path, which wait from now on until the test answers them."""
+    held: list[Route] = []
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(path, keep)
+    return held
+
+
 def awaited(page: Page, held: list[Route]) -> None:
     """Until the page has asked; it is told of requests while it is looked at."""
     eventually(lambda: page.evaluate("1") and held)
 
 
 def upgraded(page: Page, chunk: str) -> None:
-    """The server has no such file any more, until the page itself is loaded again."""
-    over = False
-
-    def loaded() -> None:
-        nonlocal over
-        over = True
-
-    page.on("load", loaded)
-    page.route(f"**/assets/{chunk}-*.js", lambda it: it.continue_() if over else it.fulfill(status=404))
+    """The server has no such file any more, until the page itself is asked for again."""
+    again: list[str] = []
+    page.on("request", lambda asked: again.append(asked.url) if asked.is_navigation_request() else None)
+    page.route(f"**/assets/{chunk}-*.js", lambda it: it.continue_() if again else it.fulfill(status=404))
 
 
 def test_a_press_inside_a_dialogs_frame_does_not_close_it(shared_system: System, page: Page) -> None:
@@ -81,7 +87,7 @@ def test_a_dialog_still_comes_after_an_upgrade(shared_system: System, page: Page
     upgraded(page, "BulkDevices")
     page.evaluate(MARK)
     page.get_by_role("button", name="Many at once").click()
-    eventually(lambda: not page.evaluate(MARKED))
+    page.wait_for_function(f"!({MARKED})")
     assert page.url.endswith("#/devices?q=some")
     page.get_by_role("button", name="Many at once").click()
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -109,8 +115,7 @@ def test_only_what_stands_on_the_screen_is_discarded(shared_system: System, page
     open_live(page, shared_system, "dead-letters?device_id=late")
     discard = page.locator("[data-part=discard-all]")
     expect(discard).to_have_text("Discard all 2…")
-    held: list[Route] = []
-    page.route("**/api/v1/dead-letters?*", lambda it: held.append(it))
+    held = hold(page, "**/api/v1/dead-letters?*")
     page.locator("[data-code=not_json]").click()
     page.wait_for_url("**code=not_json*")
     expect(discard).to_be_disabled()
@@ -128,8 +133,7 @@ def test_a_second_file_is_not_taken_unseen(shared_system: System, page: Page) ->
     """What is dropped while a file is being read is let fall: what is taken is what was shown."""
     open_live(page, shared_system, "devices")
     page.get_by_role("button", name="Many at once").click()
-    held: list[Route] = []
-    page.route("**/devices/bulk?dry_run=true", lambda it: held.append(it))
+    held = hold(page, "**/devices/bulk?dry_run=true")
     drop(page, "seen-1")
     awaited(page, held)
     drop(page, "unseen-1")

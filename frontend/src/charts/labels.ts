@@ -32,9 +32,12 @@ const STEPS_MIN = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440, 2880,
 export function ticksOf({ from, to }: Span, most: number, zone: string): { at: number; text: string }[] {
   const stepMs = (STEPS_MIN.find((minutes) => (to - from) / (minutes * MINUTE_MS) <= most) ?? STEPS_MIN.at(-1)!) * MINUTE_MS;
   const found: { at: number; text: string }[] = [];
-  const offset = offsetMs(from, zone);
-  for (let at = Math.ceil((from + offset) / stepMs) * stepMs - offset; at < to; at += stepMs) found.push({ at, text: timeLabel(at, stepMs, zone) });
-  return found;
+  // by the clocks there, which may be changed on the way: what they show twice, or never, has one label
+  for (let shown = Math.ceil((from + offsetMs(from, zone)) / stepMs) * stepMs; ; shown += stepMs) {
+    const at = shown - offsetMs(shown - offsetMs(shown, zone), zone);
+    if (at >= to) return found;
+    if (at > (found.at(-1)?.at ?? -Infinity)) found.push({ at, text: timeLabel(at, stepMs, zone) });
+  }
 }
 
 /** A moment under the pointer, or the window that begins with it, as exact as the chart can show. */
