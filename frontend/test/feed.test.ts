@@ -83,6 +83,14 @@ test("whoever has changed something gets a list that was asked for afterwards, h
   expect(answers).toHaveLength(3);
 });
 
+test("two seconds after a loss the server is asked whether it is there, however often the line tries meanwhile", async () => {
+  for (let tries = 0; tries < 4; tries += 1) {
+    handlers.state?.({ type: "state", state: { phase: "reconnecting", retryAt: null, since: NOW } });
+    await vi.advanceTimersByTimeAsync(600);
+  }
+  expect(answers).toHaveLength(2);
+});
+
 test("a listener that fails is told to the console, and the others hear", () => {
   const reported: unknown[] = [];
   vi.stubGlobal("reportError", (error: unknown) => reported.push(error));

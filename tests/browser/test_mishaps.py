@@ -87,7 +87,7 @@ def test_a_dialog_still_comes_after_an_upgrade(shared_system: System, page: Page
     upgraded(page, "BulkDevices")
     page.evaluate(MARK)
     page.get_by_role("button", name="Many at once").click()
-    page.wait_for_function(f"!({MARKED})")
+    page.wait_for_function(f"() => !({MARKED})")
     assert page.url.endswith("#/devices?q=some")
     page.get_by_role("button", name="Many at once").click()
     expect(page.get_by_role("dialog")).to_be_visible()

@@ -104,9 +104,10 @@ function takeLive({ readings, replayed }: ReadingsEvent): void {
 
 const handlers: Handlers = {
   state: ({ state }) => {
+    const lost = state.phase === "reconnecting" && connection.value.phase !== "reconnecting";
     connection.value = state;
     // is only the connection gone, or the whole server? A quick restart must not raise an alarm
-    if (state.phase === "reconnecting" && apiAwaySince.value === null) refreshSoon(NOTICE_MS);
+    if (lost && apiAwaySince.value === null) refreshSoon(NOTICE_MS);
   },
   snapshot: ({ readings }) => {
     if (takeReadings(readings, false).length > 0) refreshSoon(STRANGERS_WAIT_MS);
