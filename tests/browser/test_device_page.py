@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import Request as PageRequest
 
+from tests.browser.tracing import LONG_TASK_MS, traced
 from tests.peers.system import System
 from tests.peers.waiting import eventually
 
@@ -21,7 +22,6 @@ pytestmark = [pytest.mark.peer("chromium"), pytest.mark.peer("dashboard")]
 LIVE: Final = "[data-part=connection][data-phase=live]"
 QUERIES: Final = "**/api/v1/readings/query"
 DAY_S: Final = 86_400
-LONG_TASK_MS: Final = 50
 CAN_BE_CUT: Final = """const Open = WebSocket;
 window.WebSocket = class extends Open {
   constructor(url) {
@@ -321,25 +321,13 @@ def test_ten_thousand_points_are_zoomed_and_panned_without_a_long_task(
     page.get_by_text("6 h", exact=True).click()
     eventually(lambda: length(page) > 9_900_000, 15)
     page.locator("[data-part=stage]").click(position={"x": 400, "y": 80})
-    browser.start_tracing(page=page, categories=["toplevel", "disabled-by-default-devtools.timeline"])
-    before = span(page)
-    for turn in (*[-120] * 10, *[120] * 12):
-        page.mouse.wheel(0, turn)
-    for key in ("ArrowLeft",) * 6 + ("ArrowRight",) * 6 + ("-",) * 2:
-        page.keyboard.press(key)
-    eventually(lambda: span(page) != before)
-    expect(page.get_by_text("Loading history")).to_have_count(0, timeout=15_000)
-    tasks = main_thread_ms(json.loads(browser.stop_tracing())["traceEvents"])
+    with traced(browser, page) as tasks:
+        before = span(page)
+        for turn in (*[-120] * 10, *[120] * 12):
+            page.mouse.wheel(0, turn)
+        for key in ("ArrowLeft",) * 6 + ("ArrowRight",) * 6 + ("-",) * 2:
+            page.keyboard.press(key)
+        eventually(lambda: span(page) != before)
+        expect(page.get_by_text("Loading history")).to_have_count(0, timeout=15_000)
     assert len(tasks) > 20
     assert [task for task in tasks if task > LONG_TASK_MS] == []
-
-
-def main_thread_ms(events: list[dict[str, Any]]) -> list[float]:
-    """What each task of the page's main thread took of the processor."""
-    named = [event for event in events if event.get("name") == "thread_name"]
-    mains = {(event["pid"], event["tid"]) for event in named if event["args"]["name"] == "CrRendererMain"}
-    return [
-        event["tdur"] / 1000
-        for event in events
-        if event["name"].endswith("RunTask") and "tdur" in event and (event["pid"], event["tid"]) in mains
-    ]
