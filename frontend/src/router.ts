@@ -1,6 +1,7 @@
 // Which address shows which page. After the #, so that any server that has the one file can serve them all.
-import { createRouter, createWebHashHistory } from "vue-router";
+import { START_LOCATION, createRouter, createWebHashHistory } from "vue-router";
 import type { RouteLocationNormalized, RouteLocationRaw, RouteRecordRaw } from "vue-router";
+import { beginAnew } from "./state/missing";
 import { useSession } from "./state/session";
 import OverviewPage from "./pages/OverviewPage.vue";
 
@@ -78,6 +79,9 @@ export function returnAddress(from: RouteLocationNormalized): string {
 }
 
 router.beforeEach(way);
+router.onError((_error, to, from) => {
+  if (from !== START_LOCATION) void beginAnew(to.fullPath); // who has just begun anew must not do so for ever
+});
 router.afterEach((to) => {
   document.title = `${to.meta.title} · telemetrio`;
 });

@@ -1,7 +1,7 @@
 // What a chart asks for, and what zooming, panning and comparing make of a stretch of time.
 import { expect, test } from "vitest";
 import { columnsOf } from "../src/api/series";
-import { momentLabel, spanLabel, stamp, timeLabel } from "../src/charts/labels";
+import { momentLabel, spanLabel, stamp, ticksOf, timeLabel } from "../src/charts/labels";
 import { answerOf, fullest, isThinned, mostIn, questionOf, rangeOf, suffices } from "../src/readings/answer";
 import type { Wish } from "../src/readings/answer";
 import { nameOf, shiftMs } from "../src/readings/comparison";
@@ -132,6 +132,7 @@ test("windows are drawn at their middle, the running one in the middle of what h
   const columns = { times: Float64Array.of(0, 60_000), columns: [Float64Array.of(1, 2), Float64Array.of(0, 1), Float64Array.of(2, 3), Float64Array.of(5, 6)] };
   const track = windowTrack(columns, "band", "1m", { from: 0, to: 80_000 });
   expect([...track.xs]).toEqual([30_000, 70_000]);
+  expect([...track.starts!]).toEqual([0, 60_000]);
   expect([...track.low!]).toEqual([0, 1]);
   expect([...track.counts!]).toEqual([5, 6]);
   expect(tailFrom(track, "1m")).toBe(0);
@@ -139,6 +140,13 @@ test("windows are drawn at their middle, the running one in the middle of what h
   expect(refreshMs("1s")).toBe(2_000);
   expect(refreshMs("1h")).toBe(60_000);
   expect(windowTrack(columns, "sum", "1m", { from: 0, to: 80_000 }).low).toBeNull();
+});
+
+test("the window that is running is labelled by when it began", () => {
+  const columns = { times: Float64Array.of(NOW - 36 * H, NOW - 12 * H), columns: [Float64Array.of(1, 2), Float64Array.of(1, 1)] };
+  const { starts, windowMs } = windowTrack(columns, "mean", "1d", { from: NOW - 9 * D, to: NOW - 9 * H });
+  const span = { from: NOW - 9 * D, to: NOW };
+  expect([...starts!].map((start) => momentLabel(start, span, windowMs, "UTC"))).toEqual(["28 Mar 2026", "29 Mar 2026"]);
 });
 
 test("a calendar's window that the question cuts is left out", () => {
@@ -191,8 +199,17 @@ test("labels are as short as tells them apart, and days are those of the zone", 
   expect(timeLabel(midnight, 1000, BERLIN)).toBe("00:00:00");
   expect(timeLabel(Date.parse("2026-01-01T00:00:00Z"), 31 * D, "UTC")).toBe("2026");
   expect(momentLabel(NOW, { from: NOW - H, to: NOW }, 0, BERLIN)).toBe("14:00:00");
-  expect(momentLabel(NOW, { from: NOW - D, to: NOW }, 10 * 60_000, "UTC")).toBe("29 Mar, 11:55–12:05");
+  expect(momentLabel(NOW, { from: NOW - D, to: NOW }, 10 * 60_000, "UTC")).toBe("29 Mar, 12:00–12:10");
   expect(spanLabel({ from: NOW - H, to: NOW }, "UTC")).toBe("29 Mar 2026, 11:00 – 12:00");
   expect(spanLabel({ from: NOW - D, to: NOW }, "UTC")).toBe("28 Mar 2026, 12:00 – 29 Mar 2026, 12:00");
   expect(stamp(NOW, BERLIN)).toBe("2026-03-29T1400");
+});
+
+test("an axis has its labels at round moments of the zone's clocks, also after these were changed", () => {
+  const days = (from: string): string[] => ticksOf({ from: Date.parse(from), to: Date.parse(from) + 5 * D }, 5, BERLIN).map(({ text }) => text);
+  expect(days("2026-10-23T00:00:00Z")).toEqual(["24 Oct", "25 Oct", "26 Oct", "27 Oct", "28 Oct"]);
+  expect(days("2026-03-27T00:00:00Z")).toEqual(["28 Mar", "29 Mar", "30 Mar", "31 Mar", "1 Apr"]);
+  const night = Date.parse("2026-03-29T00:00:00Z");
+  const hours = ticksOf({ from: night, to: night + 3 * H }, 3, BERLIN);
+  expect(hours.map(({ text }) => text)).toEqual(["01:00", "03:00", "04:00"]);
 });

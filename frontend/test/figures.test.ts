@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { publishLine, simulateLine } from "../src/figures/commands";
 import { hueOf, labelOf, numericMetrics, sortMetrics } from "../src/figures/metrics";
 import { formatCount, formatRate, formatValue, unitOf } from "../src/figures/numbers";
-import { ago } from "../src/figures/times";
+import { ago, date, readIn } from "../src/figures/times";
 
 test.each([
   ["temperature", 23.5, "23.5"],
@@ -58,10 +58,24 @@ test("the command publishes exactly these values, whatever is in them", () => {
   expect(publishLine("d", { note: "it's" }, 1884, "[::1]")).toBe(
     String.raw`mosquitto_pub -h ::1 -p 1884 -t iot/devices/d/data -m '{"note": "it'\''s"}'`,
   );
-  expect(publishLine("d", { a: 1 }, 1883, "h", "s3cret")).toBe(`mosquitto_pub -h h -p 1883 -u d -P s3cret -t iot/devices/d/data -m '{"a": 1}'`);
+});
+
+test("the command logs in as the answer says, and gives the device's client id to a broker that asks for it", () => {
+  const command = (username: string): string => publishLine("d", { a: 1 }, 1883, "h", { username, password: "s3cret" });
+  expect(command("d")).toBe(`mosquitto_pub -h h -p 1883 -u d -P s3cret -t iot/devices/d/data -m '{"a": 1}'`);
+  expect(command("d~2026")).toBe(`mosquitto_pub -h h -p 1883 -i d -u d~2026 -P s3cret -t iot/devices/d/data -m '{"a": 1}'`);
 });
 
 test("the fleet to simulate finds a server on other ports", () => {
   expect(simulateLine(1883, "5000")).toBe("telemetrio simulate --devices 5 --rate 5 --seconds 600");
   expect(simulateLine(1977, "5077")).toBe("telemetrio simulate --devices 5 --rate 5 --seconds 600 --port 5077 --mqtt-port 1977");
+});
+
+test("a day is that of the chosen time zone", () => {
+  const evening = Date.parse("2026-03-28T23:30:00Z");
+  readIn("Europe/Berlin");
+  expect(date(evening)).toBe("29 Mar 2026");
+  readIn("America/New_York");
+  expect(date(evening)).toBe("28 Mar 2026");
+  readIn();
 });

@@ -76,6 +76,15 @@ test("a stream forgets what is older than it is told to keep, and grows beyond i
   expect(points(stream.track("a")!).map(([, y]) => y)).toEqual([990, 991, 992, 993, 994, 995, 996, 997, 998, 999]);
 });
 
+test("a stream that nobody tells to forget is bounded all the same, and keeps the newest", () => {
+  const stream = new Stream();
+  for (let i = 0; i < 200_000; i += 1) stream.take([reading(new Date(START + i * 1000).toISOString(), { a: i })]);
+  const { xs, ys } = stream.track("a")!;
+  expect(xs.length).toBeLessThan(70_000);
+  expect(xs.at(-1)).toBe(START + 199_999_000);
+  expect([ys.at(-50_000), ys.at(-1)]).toEqual([150_000, 199_999]);
+});
+
 test("a gap is five usual steps, but never less than ten seconds", () => {
   expect(breaks([...everyMs(1000, 20), ...everyMs(1000, 20, 29_500)])).toEqual([20]);
   expect(breaks([...everyMs(1000, 20), ...everyMs(1000, 20, 28_500)])).toEqual([]);
@@ -113,6 +122,7 @@ test("only what lies in the span is summed up; windows count for as many reading
 test("the newest windows replace what they were before, and the older ones stay", () => {
   const windows = (...rows: [number, number, number][]): Track => ({
     ...line(...rows.map(([x, y]): [number, number] => [x, y])),
+    starts: Float64Array.from(rows, ([x]) => Math.floor(x / 1000) * 1000),
     low: Float64Array.from(rows, ([, y]) => y - 1),
     high: Float64Array.from(rows, ([, y]) => y + 1),
     counts: Float64Array.from(rows, ([, , n]) => n),
@@ -120,6 +130,7 @@ test("the newest windows replace what they were before, and the older ones stay"
   });
   const after = withTail(windows([500, 1, 9], [1500, 2, 9], [2200, 3, 4]), windows([1500, 2, 9], [2500, 5, 9], [3100, 6, 2]));
   expect(points(after)).toEqual([[500, 1], [1500, 2], [2500, 5], [3100, 6]]);
+  expect([...after.starts!]).toEqual([0, 1000, 2000, 3000]);
   expect([...after.low!]).toEqual([0, 1, 4, 5]);
   expect([...after.counts!]).toEqual([9, 9, 9, 2]);
   expect(withTail(after, EMPTY)).toBe(after);
@@ -128,6 +139,7 @@ test("the newest windows replace what they were before, and the older ones stay"
 test("a line is moved in time without changing it", () => {
   const track = line([0, 1], [1000, 2]);
   expect(points(shifted(track, 500))).toEqual([[500, 1], [1500, 2]]);
+  expect([...shifted({ ...track, starts: track.xs }, 500).starts!]).toEqual([500, 1500]);
   expect(shifted(track, 0)).toBe(track);
   expect(points(track)).toEqual([[0, 1], [1000, 2]]);
 });

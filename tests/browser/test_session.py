@@ -154,3 +154,26 @@ def test_what_is_for_administrators_is_for_nobody_else(site: Guarded, page: Page
     page.goto(f"{site.http}/#/users")
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
     assert not [url for url in asked if "/users" in url.partition("#")[0] or "/ingest/" in url]
+
+
+def test_who_could_not_be_logged_out_is_told(site: Guarded, page: Page) -> None:
+    """A logout that fails says that one is still in, and why; the next try leads out."""
+    site.add_user("staying@example.org")
+    inside(page, site, "staying@example.org")
+    page.route(f"**{AUTH}/logout", lambda it: it.fulfill(status=503, json={"message": "The database is away"}))
+    page.get_by_role("button", name="Log out").first.click()
+    expect(page.get_by_role("alert")).to_have_text("You are still logged in. The database is away")
+    page.unroute(f"**{AUTH}/logout")
+    page.get_by_role("button", name="Log out").first.click()
+    expect(page.get_by_role("status").filter(has_text="You are logged out")).to_be_visible()
+
+
+def test_a_server_that_refuses_at_the_door_says_why(site: Guarded, page: Page) -> None:
+    """What it says stands on the page, which does not claim that nobody answers; once it lets in, it is gone."""
+    no = {"message": "This page's origin is not allowed", "code": "origin_not_allowed"}
+    page.route(f"**{AUTH}/refresh", lambda it: it.fulfill(status=403, json=no))
+    page.goto(site.http)
+    expect(page.get_by_role("alert")).to_have_text("This page's origin is not allowed")
+    page.unroute(f"**{AUTH}/refresh")
+    expect(page.locator(LOGIN)).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)

@@ -133,7 +133,8 @@ async function read(response: Response): Promise<unknown> {
   const told = asError(json ? await response.json() : null);
   const message = told.message ?? told.error ?? `The server answers ${String(response.status)}.`;
   if (AWAY.has(response.status)) throw new Unreachable(message, {}, told.code ?? null, retryAfterMs(response));
-  throw new Refused(response.status, told.code ?? "", message, told.details ?? [], told.request_id ?? null);
+  const { code = "", details = [], request_id = null } = told;
+  throw new Refused(response.status, code, message, details, request_id, retryAfterMs(response));
 }
 
 interface Told {

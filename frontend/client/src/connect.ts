@@ -29,8 +29,9 @@ export class Client {
     const { WebSocket = globalThis.WebSocket } = options;
     const ticket = options.ticket ?? (options.token === undefined ? undefined : () => this.ticket());
     this.way = { open: () => new WebSocket(address), ...(ticket === undefined ? {} : { ticket }) };
+    const needsNetwork = !isHere(address);
     this.stopWatching = watchNetwork(
-      () => this.each((one) => one.networkLost()),
+      () => this.each((one) => needsNetwork && one.networkLost()),
       () => this.each((one) => one.networkBack()),
     );
   }
@@ -58,7 +59,7 @@ export class Client {
     return made;
   }
 
-  private each(act: (one: Subscription) => void): void {
+  private each(act: (one: Subscription) => unknown): void {
     for (const one of [...this.open]) act(one);
   }
 
@@ -77,6 +78,11 @@ function watchNetwork(lost: () => void, back: () => void): () => void {
     globalThis.removeEventListener("offline", lost);
     globalThis.removeEventListener("online", back);
   };
+}
+
+/** This machine itself needs no network to be reached. */
+function isHere(address: string): boolean {
+  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(address).hostname);
 }
 
 /** `url` like `http://localhost:5000`; empty, in a page: where the page comes from. */

@@ -17,6 +17,8 @@ export class Refused extends Error {
     readonly details: readonly FieldError[] = [],
     /** Also in the server's log. */
     readonly requestId: string | null = null,
+    /** When the server wants to be asked again, where it said so: with 429, too often. */
+    readonly retryAfterMs: number | null = null,
   ) {
     super(message);
   }

@@ -78,3 +78,15 @@ export type LiveEvent =
 
 /** One function for each type of event that is of interest. */
 export type Handlers = { [T in LiveEvent["type"]]?: (event: Extract<LiveEvent, { type: T }>) => void };
+
+/** A handler that fails is an error of nobody's, like one in an event listener: the connection goes on. */
+export function tell(handlers: Handlers, event: LiveEvent): void {
+  const handler = handlers[event.type] as ((event: LiveEvent) => void) | undefined;
+  try {
+    handler?.(event);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}

@@ -1,7 +1,7 @@
 // One WebSocket after another: dial, log in, notice silence, come back. Knows sockets and timers, not what is said.
 import { backoffMs } from "./backoff.js";
 import { verdictOn } from "./closing.js";
-import { LiveError, Refused } from "./errors.js";
+import { LiveError, Refused, Unreachable } from "./errors.js";
 import { parseMessage } from "./frames.js";
 import type { ClientMessage, ServerMessage } from "./generated/messages.js";
 
@@ -31,6 +31,7 @@ export interface LineEvents {
   message: (message: ServerMessage) => void;
 }
 
+const TOO_OFTEN = 429;
 const DIAL_TIMEOUT_MS = 10_000;
 /** 45 s for the usual heartbeat of 20 s: two may be missed, and a little. */
 const SILENCE_PER_HEARTBEAT = 2.25;
@@ -113,8 +114,11 @@ export class Line {
       ticket = await ask();
     } catch (error) {
       if (dialling !== this.dialling) return;
-      if (error instanceof Refused) this.end(new LiveError(error.code, error.message, { cause: error }));
-      else this.comeBack(null);
+      if (error instanceof Refused && error.status !== TOO_OFTEN) {
+        this.end(new LiveError(error.code, error.message, { cause: error }));
+        return;
+      }
+      this.comeBack(error instanceof Refused || error instanceof Unreachable ? error.retryAfterMs : null);
       return;
     }
     if (dialling === this.dialling) this.open(ticket);

@@ -30,6 +30,8 @@ export class Stream implements AsyncIterable<Reading> {
   private readonly queue: Queued[] = [];
   private waiting = 0;
   private paused = false;
+  /** The end has been read: nothing follows. */
+  private over = false;
   private read: string | null = null;
   private wake: (() => void) | null = null;
 
@@ -48,29 +50,48 @@ export class Stream implements AsyncIterable<Reading> {
   }
 
   /** Every reading, one by one. Leaving the loop ends the subscription; what ends it for good is thrown. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Reading, void, undefined> {
-    for await (const event of this.events()) {
-      if (event.type === "readings") yield* event.readings;
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Reading, void, undefined> {
+    return this.closing(this.each());
   }
 
   /** Everything that is told: readings in groups, newest values, gaps, the connection's state. */
-  async *events(): AsyncGenerator<LiveEvent, void, undefined> {
+  events(): AsyncGenerator<LiveEvent, void, undefined> {
+    return this.closing(this.told());
+  }
+
+  private async *told(): AsyncGenerator<LiveEvent, void, undefined> {
     try {
       for (;;) {
         const next = this.queue.shift();
         if (next === undefined) {
+          if (this.over) return;
           await new Promise<void>((resolve) => (this.wake = resolve));
           continue;
         }
+        this.over = next.event.type === "ended";
         if (next.event.type === "ended" && next.event.error !== null) throw next.event.error;
         yield next.event;
         this.done(next);
-        if (next.event.type === "ended") return;
       }
     } finally {
       this.close();
     }
+  }
+
+  private async *each(): AsyncGenerator<Reading, void, undefined> {
+    for await (const event of this.told()) {
+      if (event.type === "readings") yield* event.readings;
+    }
+  }
+
+  /** Who leaves while `next` waits would wait behind it: the end has to come first. */
+  private closing<T>(told: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
+    const leave = told.return.bind(told);
+    told.return = (value) => {
+      this.close();
+      return leave(value);
+    };
+    return told;
   }
 
   private put(event: LiveEvent): void {
@@ -89,6 +110,6 @@ export class Stream implements AsyncIterable<Reading> {
     this.waiting -= read.readings;
     if (!this.paused || this.waiting > FEW_READINGS) return;
     this.paused = false;
-    this.subscription?.retryNow();
+    if (this.subscription?.state.phase === "paused") this.subscription.retryNow(); // not after its end
   }
 }

@@ -1,6 +1,7 @@
 // One subscription over its own connection: what it is told, each reading once, and where it goes on after a loss.
 import { askedFor } from "./closing.js";
 import { LiveError } from "./errors.js";
+import { tell } from "./events.js";
 import type { GapReason, Handlers, LiveEvent, Reading } from "./events.js";
 import type { Error as ErrorMessage, Gap, ServerMessage, Subscribe } from "./generated/messages.js";
 import { Line } from "./line.js";
@@ -249,8 +250,7 @@ export class Subscription {
   }
 
   private emit(event: LiveEvent): void {
-    const handler = this.handlers[event.type] as ((event: LiveEvent) => void) | undefined;
-    handler?.(event);
+    tell(this.handlers, event);
   }
 }
 

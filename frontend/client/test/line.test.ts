@@ -180,6 +180,15 @@ test("an api that is away is asked for a ticket again; one that refuses ends it"
   expect(FakeSocket.all).toHaveLength(0);
 });
 
+test("an api that is asked for tickets too often is asked again when it says", async () => {
+  const answers: Error[] = [new Refused(429, "rate_limited", "Too often", [], null, 7_000), new Refused(429, "rate_limited", "Too often")];
+  start({ ticket: () => Promise.reject(answers.shift() ?? new Error("away")) });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(waitMs()).toBe(7_000);
+  await vi.advanceTimersByTimeAsync(7_000);
+  expect(waitMs()).toBe(500);
+});
+
 test("without a network it says offline and does not dial until it is told to", () => {
   const line = start();
   FakeSocket.newest.greets();

@@ -1,5 +1,5 @@
 // Reading in one's own time: what waits, what is kept, and how it ends.
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { connect } from "../src/connect.js";
 import { Seen } from "../src/seen.js";
 import { FakeSocket, error, reading, readings } from "./sockets.js";
@@ -93,6 +93,42 @@ test("caught up again, it dials, and asks from the last place it heard", async (
   expect(FakeSocket.all).toHaveLength(2);
 });
 
+test("who reads on after the end is told at once that there is nothing more", async () => {
+  const stream = live().subscribe();
+  FakeSocket.newest.settles("c1");
+  stream.close();
+  for (let turn = 0; turn < 2; turn += 1) {
+    for await (const one of stream) expect(one).toBeUndefined();
+  }
+  expect(FakeSocket.all).toHaveLength(1);
+});
+
+test.each(["readings", "events"])("who stops waiting for %s is let go", async (what) => {
+  const stream = live().subscribe();
+  FakeSocket.newest.settles("c1");
+  const reader: AsyncIterator<unknown> = what === "events" ? stream.events() : stream[Symbol.asyncIterator]();
+  const waiting = async (): Promise<void> => {
+    while (!(await reader.next()).done);
+  };
+  const ended = waiting();
+  await Promise.resolve();
+  expect(await reader.return?.()).toEqual({ done: true, value: undefined });
+  await ended;
+  expect(FakeSocket.newest.closed).toBe(true);
+});
+
+test("what was waiting can be read after close(), which does not dial again", async () => {
+  const stream = live().subscribe();
+  FakeSocket.newest.settles("c1");
+  const many = Array.from({ length: 25_000 }, (_, number) => reading(`d${String(number)}`, 1));
+  FakeSocket.newest.says(readings("c2", ...many));
+  stream.close();
+  let count = 0;
+  for await (const one of stream) count += one.device_id === "" ? 0 : 1;
+  expect(count).toBe(25_000);
+  expect(FakeSocket.all).toHaveLength(1);
+});
+
 test("closing the client ends every subscription", () => {
   const client = live();
   client.subscribe();
@@ -113,4 +149,23 @@ test("what is remembered is bounded, and the last two minutes are in it", () => 
   seen.take(one(20_000));
   expect(seen.take(one(10_000))).toBeNull();
   expect(seen.take(one(0))).not.toBeNull();
+});
+
+test.each([
+  ["http://localhost:5000", false],
+  ["http://127.0.0.1:5000", false],
+  ["http://[::1]:5000", false],
+  ["http://192.168.1.7:5000", true],
+  ["https://localhost.example.org", true],
+])("a machine without a network hangs up on %s: %s", (url, hangsUp) => {
+  const network = new EventTarget();
+  vi.stubGlobal("addEventListener", network.addEventListener.bind(network));
+  vi.stubGlobal("removeEventListener", network.removeEventListener.bind(network));
+  const client = connect(url, { WebSocket: FakeSocket });
+  client.subscribe({}, {});
+  FakeSocket.newest.settles("c1");
+  network.dispatchEvent(new Event("offline"));
+  expect(FakeSocket.newest.closed).toBe(hangsUp);
+  client.close();
+  vi.unstubAllGlobals();
 });

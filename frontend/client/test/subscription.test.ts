@@ -251,3 +251,18 @@ test("an aborted signal ends it, and leaves nothing running", () => {
   expect(FakeSocket.newest.closed).toBe(true);
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test("a handler that fails is told as an error of nobody's, and it comes back all the same", () => {
+  const failures: (() => void)[] = [];
+  vi.stubGlobal("queueMicrotask", (work: () => void) => failures.push(work));
+  const fail = (): never => {
+    throw new Error("a mistake");
+  };
+  new Subscription(way, {}, { state: fail, readings: fail });
+  FakeSocket.newest.settles("c1");
+  FakeSocket.newest.says(readings("c2", reading("d1", 1)));
+  comeBack();
+  vi.unstubAllGlobals();
+  expect(since()).toBe("c2");
+  expect(failures.at(-1)).toThrow("a mistake");
+});

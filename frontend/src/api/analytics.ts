@@ -1,7 +1,7 @@
 // The figures of a knee's movement, as `GET /api/v1/web/analytics` gives them.
 import type { Every } from "../readings/resolution";
 import type { Span } from "../readings/span";
-import { request } from "./http";
+import { PATIENT_MS, request } from "./http";
 
 export interface Figures {
   count: number;
@@ -51,6 +51,6 @@ export async function analyseKnee({ deviceId, span, every, timeZone, prominence 
     bins: "1",
     ...(prominence === null ? {} : { prominence: String(prominence) }),
   });
-  const answer = await request<{ devices: Analysed[] }>(`/api/v1/web/analytics?${parameters}`, { signal });
+  const answer = await request<{ devices: Analysed[] }>(`/api/v1/web/analytics?${parameters}`, { signal }, PATIENT_MS);
   return answer.devices[0] ?? null;
 }

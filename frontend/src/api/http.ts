@@ -13,6 +13,8 @@ export class Refused extends Error {
     readonly code: string,
     message: string,
     readonly details: FieldError[],
+    /** When the server wants to be asked again, where it said so. */
+    readonly retryAfterMs: number | null = null,
   ) {
     super(message);
   }
@@ -29,6 +31,11 @@ export interface Bearer {
 }
 
 const TIMEOUT_MS = 10_000;
+/** For questions that read much: the server lets them wait for 10 s, and gives the store 30. */
+export const PATIENT_MS = 45_000;
+/** `Date` has whole seconds: a smaller difference says nothing. */
+const CLOCK_MOVED_MS = 2_000;
+const TOO_OFTEN = 429;
 let bearer: Bearer = { token: async () => null, renewed: async () => null };
 let clockOffsetMs = 0;
 
@@ -72,15 +79,15 @@ export async function ask<T>(path: string, init: RequestInit, token: string | nu
   let body: unknown;
   try {
     response = await fetch(path, { ...init, signal, headers });
+    learnClock(response); // now: the rest of a long answer may take its time
     body = response.status === 204 ? null : await response.json();
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new Unreachable("The server does not answer.", { cause: error });
   }
-  learnClock(response);
   if (response.ok) return body as T;
-  if (response.status >= 500) throw new Unreachable(refusal(response.status, body).message);
-  throw refusal(response.status, body);
+  const refused = refusal(response, body);
+  throw response.status >= 500 ? new Unreachable(refused.message) : refused;
 }
 
 /** What makes a request of a body. */
@@ -110,10 +117,16 @@ async function fetched(path: string, token: string | null, signal: AbortSignal |
     if (signal?.aborted) throw error;
     throw new Unreachable("The download broke off: nothing was saved. Try again.", { cause: error });
   }
-  throw refusal(response.status, await response.json().catch(() => null));
+  throw refusal(response, await response.json().catch(() => null));
 }
 
-function refusal(status: number, body: unknown): Refused {
+/** How long to wait before the same is asked again: `usualMs`, or what the server says; null where it said no for good. */
+export function comeBackMs(error: unknown, usualMs: number): number | null {
+  if (!(error instanceof Refused)) return usualMs;
+  return error.status === TOO_OFTEN ? (error.retryAfterMs ?? usualMs) : null;
+}
+
+function refusal({ status, headers }: Response, body: unknown): Refused {
   const seen = (typeof body === "object" && body !== null ? body : {}) as {
     message?: string;
     error?: string;
@@ -121,13 +134,13 @@ function refusal(status: number, body: unknown): Refused {
     details?: FieldError[];
   };
   const message = seen.message ?? seen.error ?? `The server answers ${status}.`;
-  return new Refused(status, seen.code ?? "", message, seen.details ?? []);
+  const seconds = Number(headers.get("Retry-After") ?? Number.NaN);
+  return new Refused(status, seen.code ?? "", message, seen.details ?? [], Number.isNaN(seconds) ? null : seconds * 1000);
 }
 
-/** `Date` has whole seconds: a smaller difference says nothing. */
 function learnClock(response: Response): void {
   const theirs = Date.parse(response.headers.get("Date") ?? "");
   if (Number.isNaN(theirs)) return;
   const offset = theirs + 500 - Date.now();
-  clockOffsetMs = Math.abs(offset) < 2_000 ? 0 : offset;
+  if (Math.abs(offset - clockOffsetMs) >= CLOCK_MOVED_MS) clockOffsetMs = offset;
 }

@@ -1,7 +1,7 @@
 // Readings for a chart: `POST /api/v1/readings/query`, page by page, as typed arrays.
 import type { Every } from "../readings/resolution";
 import type { Span } from "../readings/span";
-import { request } from "./http";
+import { PATIENT_MS, request } from "./http";
 
 export const AGGREGATES = ["mean", "min", "max", "sum", "count", "first", "last", "median", "p95", "stddev"] as const;
 export type Aggregate = (typeof AGGREGATES)[number];
@@ -41,7 +41,7 @@ export async function* readSeries(asked: SeriesQuestion, signal: AbortSignal): A
   do {
     const body = JSON.stringify({ ...bodyOf(asked), ...(cursor === null ? {} : { cursor }) });
     const headers = { "Content-Type": "application/json" };
-    const page: SeriesPage = await request("/api/v1/readings/query", { method: "POST", headers, body, signal });
+    const page: SeriesPage = await request("/api/v1/readings/query", { method: "POST", headers, body, signal }, PATIENT_MS);
     for (const { metric, type, rows: found } of page.series) {
       if (type !== "number") continue;
       const known = rows.get(metric) ?? [];

@@ -32,19 +32,22 @@ const STEPS_MIN = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440, 2880,
 export function ticksOf({ from, to }: Span, most: number, zone: string): { at: number; text: string }[] {
   const stepMs = (STEPS_MIN.find((minutes) => (to - from) / (minutes * MINUTE_MS) <= most) ?? STEPS_MIN.at(-1)!) * MINUTE_MS;
   const found: { at: number; text: string }[] = [];
-  const offset = offsetMs(from, zone);
-  for (let at = Math.ceil((from + offset) / stepMs) * stepMs - offset; at < to; at += stepMs) found.push({ at, text: timeLabel(at, stepMs, zone) });
-  return found;
+  // by the clocks there, which may be changed on the way: what they show twice, or never, has one label
+  for (let shown = Math.ceil((from + offsetMs(from, zone)) / stepMs) * stepMs; ; shown += stepMs) {
+    const at = shown - offsetMs(shown - offsetMs(shown, zone), zone);
+    if (at >= to) return found;
+    if (at > (found.at(-1)?.at ?? -Infinity)) found.push({ at, text: timeLabel(at, stepMs, zone) });
+  }
 }
 
-/** A moment under the pointer, as exact as the chart can show. */
+/** A moment under the pointer, or the window that begins with it, as exact as the chart can show. */
 export function momentLabel(ms: number, span: Span, windowMs: number, zone: string): string {
   const length = span.to - span.from;
   const clock = length <= 4 * 3_600_000 && windowMs < MINUTE_MS ? { ...CLOCK, second: two } : CLOCK;
-  if (windowMs >= DAY_MS) return format(ms - windowMs / 2, zone, { ...DAY, year: "numeric" });
+  if (windowMs >= DAY_MS) return format(ms, zone, { ...DAY, year: "numeric" });
   const date = length > 12 * 3_600_000 ? `${format(ms, zone, DAY)}, ` : "";
   if (windowMs === 0) return date + format(ms, zone, clock);
-  return `${date}${format(ms - windowMs / 2, zone, clock)}–${format(ms + windowMs / 2, zone, clock)}`;
+  return `${date}${format(ms, zone, clock)}–${format(ms + windowMs, zone, clock)}`;
 }
 
 export function spanLabel({ from, to }: Span, zone: string): string {

@@ -13,11 +13,13 @@ export function ago(ms: number): string {
 
 let clock: Intl.DateTimeFormat;
 let day: Intl.DateTimeFormat;
+let fullDay: Intl.DateTimeFormat;
 
 /** The time zone of everything that is written from now on; undefined: the browser's. */
 export function readIn(timeZone?: string): void {
   clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone });
   day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone });
+  fullDay = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone });
 }
 readIn();
 
@@ -37,5 +39,5 @@ export function timeIn(timeZone: string, ms: number): string {
 
 /** A day, with its year. */
 export function date(ms: number): string {
-  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" }).format(ms);
+  return fullDay.format(ms);
 }

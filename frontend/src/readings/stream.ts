@@ -13,12 +13,12 @@ class Line {
   private length = 0;
 
   add(x: number, y: number): void {
+    this.grow();
     const at = x > (this.xs[this.length - 1] ?? -Infinity) ? this.length : firstAt(this.xs.subarray(0, this.length), x);
     if (at < this.length && this.xs[at] === x) {
       this.ys[at] = y;
       return;
     }
-    this.grow();
     this.xs.copyWithin(at + 1, at, this.length);
     this.ys.copyWithin(at + 1, at, this.length);
     this.xs[at] = x;
@@ -40,6 +40,7 @@ class Line {
   }
 
   private grow(): void {
+    if (this.length === this.xs.length && this.length > MOST) this.dropBefore(-Infinity);
     if (this.length < this.xs.length) return;
     const [xs, ys] = [this.xs, this.ys];
     this.xs = new Float64Array(2 * xs.length);

@@ -6,6 +6,8 @@ export interface Track {
   /** Epoch milliseconds with the fraction kept; of a window its middle. */
   readonly xs: Float64Array;
   readonly ys: Float64Array;
+  /** Of windows: when each begins. */
+  readonly starts: Float64Array | null;
   /** Of windows: least and greatest, where they are shown. */
   readonly low: Float64Array | null;
   readonly high: Float64Array | null;
@@ -33,7 +35,7 @@ const WINDOWS_PER_GAP = 1.5;
 const NEAR_MS = 5_000;
 
 export function trackOf(xs: Float64Array, ys: Float64Array, whole = true): Track {
-  return { xs, ys, low: null, high: null, counts: null, gaps: gapsOf(xs), windowMs: 0, whole };
+  return { xs, ys, starts: null, low: null, high: null, counts: null, gaps: gapsOf(xs), windowMs: 0, whole };
 }
 
 export const EMPTY: Track = trackOf(new Float64Array(), new Float64Array());
@@ -97,9 +99,9 @@ function firstAfter(xs: Float64Array, t: number): number {
 
 /** Windows whose last ones were asked for again: the old up to there, then the new. */
 export function withTail(old: Track, tail: Track): Track {
-  const from = tail.xs[0];
+  const from = tail.starts?.[0];
   if (from === undefined) return old;
-  const kept = firstAt(old.xs, from - old.windowMs / 2);
+  const kept = firstAt(old.starts ?? [], from);
   const both = (one: Float64Array | null, other: Float64Array | null): Float64Array | null =>
     one === null || other === null ? null : concatenated(one.subarray(0, kept), other);
   const xs = concatenated(old.xs.subarray(0, kept), tail.xs);
@@ -107,6 +109,7 @@ export function withTail(old: Track, tail: Track): Track {
     ...tail,
     xs,
     ys: concatenated(old.ys.subarray(0, kept), tail.ys),
+    starts: both(old.starts, tail.starts),
     low: both(old.low, tail.low),
     high: both(old.high, tail.high),
     counts: both(old.counts, tail.counts),
@@ -138,5 +141,6 @@ export function summaryOf(track: Track, span: Span): Summary {
 
 /** The same line at another time: an earlier period drawn over this one. */
 export function shifted(track: Track, byMs: number): Track {
-  return byMs === 0 ? track : { ...track, xs: track.xs.map((x) => x + byMs) };
+  if (byMs === 0) return track;
+  return { ...track, xs: track.xs.map((x) => x + byMs), starts: track.starts?.map((start) => start + byMs) ?? null };
 }

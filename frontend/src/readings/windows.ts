@@ -25,6 +25,7 @@ export function windowTrack({ times, columns }: Columns, drawn: Drawn, every: Ev
   return {
     xs,
     ys: part(columns[0]),
+    starts,
     low: drawn === "band" ? part(columns[1]) : null,
     high: drawn === "band" ? part(columns[2]) : null,
     counts: part(columns.at(-1)),
@@ -36,10 +37,7 @@ export function windowTrack({ times, columns }: Columns, drawn: Drawn, every: Ev
 
 /** Where to ask again from, so that the last windows are whole: from the beginning of the last but one. */
 export function tailFrom(track: Track, every: Every): number | null {
-  const x = track.xs.at(-2);
-  if (x === undefined || !isFixed(every)) return null;
-  const ms = lengthMs(every);
-  return Math.floor(x / ms) * ms;
+  return isFixed(every) ? (track.starts?.at(-2) ?? null) : null;
 }
 
 /** How long the newest windows may stand before they are asked for again. */

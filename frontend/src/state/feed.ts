@@ -13,6 +13,8 @@ import { useSession } from "./session";
 const REFRESH_MS = 30_000;
 const RETRY_MS = 3_000;
 const STRANGERS_WAIT_MS = 300;
+/** The list is about a second behind those who speak for the first time. */
+const UNLISTED_MS = 1_000;
 const NOTICE_MS = 2_000;
 
 export const connection = shallowRef<ConnectionState>({ phase: "connecting" });
@@ -30,25 +32,50 @@ export function listen(listener: Listener): () => void {
   return () => listeners.delete(listener);
 }
 
-let refreshTimer: ReturnType<typeof setTimeout> | undefined;
-let asking = false;
+/** One that fails is told to the console, and costs the others nothing. */
+function tell(what: (listener: Listener) => void): void {
+  for (const listener of listeners) {
+    try {
+      what(listener);
+    } catch (error) {
+      reportError(error);
+    }
+  }
+}
 
-/** Asks for the list now and then every 30 s; one request at a time. */
-export async function refresh(): Promise<void> {
-  if (asking) return;
-  asking = true;
+let refreshTimer: ReturnType<typeof setTimeout> | undefined;
+let asking: Promise<void> | null = null;
+let askingNext: Promise<void> | null = null;
+
+/**
+ * Asks for the list now, and then every 30 s; one request at a time. Done when a list has come, or failed to, that was asked
+ * for no sooner than this: one that is under way may not have what was just changed.
+ */
+export function refresh(): Promise<void> {
+  if (asking === null) {
+    asking = ask().finally(() => (asking = null));
+    return asking;
+  }
+  askingNext ??= asking.then(() => {
+    askingNext = null;
+    return refresh();
+  });
+  return askingNext;
+}
+
+async function ask(): Promise<void> {
   clearTimeout(refreshTimer);
+  let againMs = REFRESH_MS;
   try {
-    takeRecords(await listDevices());
+    if (takeRecords(await listDevices())) againMs = UNLISTED_MS;
     loaded.value = true;
     apiAwaySince.value = null;
   } catch (error) {
-    // shown by the page, and tried again below; a server that says no is there
-    if (!(error instanceof Refused)) apiAwaySince.value ??= Date.now();
-  } finally {
-    asking = false;
-    refreshSoon(apiAwaySince.value === null ? REFRESH_MS : RETRY_MS);
+    // shown by the page, and tried again; a server that says no is there
+    apiAwaySince.value = error instanceof Refused ? null : (apiAwaySince.value ?? Date.now());
+    if (apiAwaySince.value !== null) againMs = RETRY_MS;
   }
+  refreshSoon(againMs);
 }
 
 function refreshSoon(delayMs: number): void {
@@ -58,7 +85,7 @@ function refreshSoon(delayMs: number): void {
 
 /** The store has caught up after an outage: what live skipped can be read now. */
 export function askAgain(): void {
-  for (const listener of listeners) listener.missed();
+  tell((listener) => listener.missed());
 }
 
 /** What came back with the connection is told like any other; only what it can't bring is read again. */
@@ -71,15 +98,16 @@ function takeGap(gap: GapEvent): void {
 
 function takeLive({ readings, replayed }: ReadingsEvent): void {
   if (!replayed) count(readings.length);
-  for (const listener of listeners) listener.readings(readings);
+  tell((listener) => listener.readings(readings));
   if (takeReadings(readings, !replayed).length > 0) refreshSoon(STRANGERS_WAIT_MS);
 }
 
 const handlers: Handlers = {
   state: ({ state }) => {
+    const lost = state.phase === "reconnecting" && connection.value.phase !== "reconnecting";
     connection.value = state;
     // is only the connection gone, or the whole server? A quick restart must not raise an alarm
-    if (state.phase === "reconnecting" && apiAwaySince.value === null) refreshSoon(NOTICE_MS);
+    if (lost && apiAwaySince.value === null) refreshSoon(NOTICE_MS);
   },
   snapshot: ({ readings }) => {
     if (takeReadings(readings, false).length > 0) refreshSoon(STRANGERS_WAIT_MS);

@@ -57,8 +57,11 @@ const showChanges = oncePerFrame(() => {
   listChanged = false;
 });
 
-/** The list as the API knows it: names, units, status; and values for devices that have not spoken since. */
-export function takeRecords(records: readonly DeviceRecord[]): void {
+/**
+ * The list as the API knows it: names, units, status; and values for devices that have not spoken since. Returns whether
+ * somebody who is heard live is not in it yet.
+ */
+export function takeRecords(records: readonly DeviceRecord[]): boolean {
   const listed = new Set(records.map((record) => record.device_id));
   for (const device of known.values()) if (!listed.has(device.device_id) && !heardJustNow(device)) forget(device);
   for (const record of records) {
@@ -78,6 +81,7 @@ export function takeRecords(records: readonly DeviceRecord[]): void {
     });
   }
   showChanges();
+  return known.size > listed.size;
 }
 
 /** It was deleted. What it publishes afterwards makes it known again, as somebody new. */

@@ -18,6 +18,9 @@ export function useLetters() {
   const reasons = shallowRef<CodeCount[] | null>(null);
   const letters = shallowRef<Letter[] | null>(null);
   const total = ref(0);
+  /** What the letters and their total were chosen by; the address may be a choice further. */
+  const shown = shallowRef<Choice | null>(null);
+  const settled = computed(() => JSON.stringify(shown.value) === JSON.stringify(choice.value));
   const problem = ref("");
   /** The list on the screen is no longer the newest; it is not pulled away from under somebody who reads it. */
   const stale = ref(false);
@@ -31,12 +34,14 @@ export function useLetters() {
 
   async function load(): Promise<void> {
     const mine = ++asked;
+    const wanted = choice.value;
     try {
-      const [counts, found] = await Promise.all([countLetters(choice.value.device_id), listLetters(choice.value, page.value, PER_PAGE)]);
+      const [counts, found] = await Promise.all([countLetters(wanted.device_id), listLetters(wanted, page.value, PER_PAGE)]);
       if (mine !== asked) return; // somebody has typed on
       reasons.value = counts;
       letters.value = found.data;
       total.value = found.total;
+      shown.value = wanted;
       problem.value = "";
       stale.value = false;
       if (found.data.length === 0 && page.value > 1) choose({ page: Math.max(1, Math.ceil(found.total / PER_PAGE)) });
@@ -74,5 +79,5 @@ export function useLetters() {
     clearTimeout(settling);
   });
   void load();
-  return { choice, page, reasons, letters, total, problem, stale, reading, choose, load };
+  return { choice, page, reasons, letters, total, shown, settled, problem, stale, reading, choose, load };
 }

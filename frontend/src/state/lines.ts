@@ -1,7 +1,7 @@
 // One device's lines for a stretch of time: asked for at the right resolution, joined with live, the old ones kept until
 // the new ones are there. What is overtaken is cancelled.
 import { ref, shallowRef } from "vue";
-import { Refused, serverNow } from "../api/http";
+import { Refused, comeBackMs, serverNow } from "../api/http";
 import { readSeries } from "../api/series";
 import type { LiveReading } from "../live/messages";
 import { answerOf, fullest, isThinned, questionOf, rangeOf, suffices, trackFrom } from "../readings/answer";
@@ -21,6 +21,8 @@ const GESTURE_MS = 120;
 /** The store may be a moment behind live: what had yet to reach it is asked for once more after this. */
 const SETTLED_MS = 2_000;
 const ASK_AGAIN_MS = 8_000;
+/** What live left out is found at the latest then, and what it brought is forgotten. */
+const LIVE_AGAIN_MS = 60_000;
 const RETRY_MS = 3_000;
 const TOO_MANY_PER_MS = 1;
 /** Live readings are kept so long after history must have them. */
@@ -83,7 +85,7 @@ export class Lines {
   /** When the first reading since `from` was; undefined while nobody has looked that far back. */
   firstSince(from: number): number | undefined {
     if (this.answer === null || this.answer.asked.from > from) return undefined;
-    const firsts = this.answer.wish.metrics.map((metric) => this.track(metric)).map(({ xs, windowMs }) => (xs[0] ?? Infinity) - windowMs / 2);
+    const firsts = this.answer.wish.metrics.map((metric) => this.track(metric)).map(({ xs, starts }) => (starts ?? xs)[0] ?? Infinity);
     return Math.min(...firsts);
   }
 
@@ -146,14 +148,19 @@ export class Lines {
     }
     this.state.value = "error";
     this.problem.value = error instanceof Error ? error.message : String(error);
-    if (!(error instanceof Refused)) this.load(RETRY_MS, SETTLED_MS);
+    const retryMs = comeBackMs(error, RETRY_MS);
+    if (retryMs !== null) this.load(retryMs, SETTLED_MS);
   }
 
   private async read(wish: Wish, signal: AbortSignal, thenAgainMs: number | null): Promise<void> {
     const answer = await this.ask(wish, choose({ ...wish, density: this.density }), signal);
     if (signal.aborted || answer.wish.span.to < serverNow() - LIVE_KEPT_MS) return;
     if (answer.resolution.kind === "windows") this.refreshIn(answer, signal);
-    else if (thenAgainMs !== null) this.later(thenAgainMs, () => this.load(0, null));
+    else this.loadAgainIn(thenAgainMs ?? LIVE_AGAIN_MS);
+  }
+
+  private loadAgainIn(ms: number): void {
+    this.later(ms, () => (document.hidden ? this.loadAgainIn(LIVE_AGAIN_MS) : this.load(0, null)));
   }
 
   /** Windows that turn out to hold few readings are asked for as those readings. */

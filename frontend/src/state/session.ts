@@ -3,7 +3,7 @@ import { defineStore } from "pinia";
 import { computed, ref, shallowRef } from "vue";
 import * as api from "../api/accounts";
 import type { User } from "../api/accounts";
-import { authorizeBy } from "../api/http";
+import { Refused, authorizeBy } from "../api/http";
 import { readAbout } from "../api/routes";
 import type { About } from "../api/routes";
 import { openTabs } from "./tabs";
@@ -19,6 +19,8 @@ export const useSession = defineStore("session", () => {
   const user = shallowRef<User | null>(null);
   /** Since when the server has not said who may come in (epoch ms). */
   const awaySince = ref<number | null>(null);
+  /** Why one is not let in, or out, in the server's words. */
+  const problem = ref("");
   /** The password that was good for one login, until it is changed. */
   const spent = ref("");
 
@@ -44,9 +46,12 @@ export const useSession = defineStore("session", () => {
         about.value ??= await readAbout();
         if (required.value) await tokens.renewed(null);
         awaySince.value = null;
+        problem.value = "";
         return;
-      } catch {
-        awaySince.value ??= Date.now(); // the page says so, and this goes on
+      } catch (error) {
+        // the page says so, and this goes on
+        problem.value = error instanceof Refused ? error.message : "";
+        awaySince.value = error instanceof Refused ? null : (awaySince.value ?? Date.now());
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
@@ -72,11 +77,17 @@ export const useSession = defineStore("session", () => {
   }
 
   async function logOut(): Promise<void> {
-    await api.logOut(await tokens.token());
+    problem.value = "";
+    try {
+      await api.logOut(await tokens.token());
+    } catch (error) {
+      problem.value = `You are still logged in. ${error instanceof Error ? error.message : String(error)}`;
+      return;
+    }
     tokens.leave();
   }
 
-  return { about, user, awaySince, spent, required, mustChange, allowed, isAdmin, start, logIn, logOut, changePassword };
+  return { about, user, awaySince, problem, spent, required, mustChange, allowed, isAdmin, start, logIn, logOut, changePassword };
 });
 
 /** Nothing of one user may be there for the next: the page begins anew. Who was sent away comes back to where they were. */

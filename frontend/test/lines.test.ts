@@ -1,0 +1,78 @@
+// When a chart's lines are asked for again.
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Refused } from "../src/api/http";
+import type { Wish } from "../src/readings/answer";
+import { Lines } from "../src/state/lines";
+
+const NOW = Date.parse("2026-01-01T12:00:00Z");
+const page = { hidden: false };
+let asked = 0;
+let refusals: Error[] = [];
+
+vi.mock("../src/api/series", () => ({
+  readSeries: async function* () {
+    asked += 1;
+    const refused = refusals.shift();
+    if (refused !== undefined) throw refused;
+    yield new Map([["a", { times: Float64Array.of(NOW - 1000), columns: [Float64Array.of(1)] }]]);
+  },
+}));
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: NOW });
+  vi.stubGlobal("document", page);
+  page.hidden = false;
+  asked = 0;
+  refusals = [];
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+function wish(endsAgoMs = 0): Wish {
+  const to = Date.now() - endsAgoMs;
+  return { deviceId: "d", metrics: ["a"], span: { from: to - 900_000, to }, widthPx: 1000, wanted: "auto", drawn: "band", timeZone: "UTC" };
+}
+
+/** As a chart does that follows the clock. */
+async function follow(lines: Lines, forMs: number): Promise<void> {
+  for (let ms = 0; ms < forMs; ms += 500) {
+    lines.want(wish());
+    await vi.advanceTimersByTimeAsync(500);
+  }
+}
+
+test("a live line of single readings is asked for again each minute while somebody looks", async () => {
+  const lines = new Lines(() => undefined);
+  await follow(lines, 3_000);
+  expect(asked).toBe(2); // once more when the store has settled
+  await follow(lines, 60_000);
+  expect(asked).toBe(3);
+  page.hidden = true;
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(asked).toBe(3);
+  page.hidden = false;
+  await follow(lines, 60_000);
+  expect(asked).toBe(4);
+  lines.close();
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(asked).toBe(4);
+});
+
+test("a line that ended in the past is asked for once", async () => {
+  const lines = new Lines(() => undefined);
+  lines.want(wish(7_200_000));
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(asked).toBe(1);
+});
+
+test("asked too often, it asks again when the server says; refused, it does not", async () => {
+  refusals = [new Refused(429, "rate_limited", "Too often", [], 7_000), new Refused(400, "validation", "No", [])];
+  const lines = new Lines(() => undefined);
+  lines.want(wish());
+  await vi.advanceTimersByTimeAsync(6_900);
+  expect([asked, lines.problem.value]).toEqual([1, "Too often"]);
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect([asked, lines.problem.value]).toEqual([2, "No"]);
+});
