@@ -25,7 +25,7 @@ EVERY_S: Final = 2
 AT_ONCE: Final = 100
 SHARP: Final = 2
 LIVE: Final = "[data-part=connection][data-phase=live]"
-BUSY: Final = "Number(document.querySelector('[data-part=rate] strong')?.textContent) >= 4"
+BUSY: Final = "() => Number(document.querySelector('[data-part=rate] strong')?.textContent) >= 4"
 PATHS: Final = {
     "overview": "/",
     "devices": "/devices",
