@@ -26,6 +26,8 @@ from shared.serving import serve_web
 DEVICES: Final = 100
 BATCHES_PER_S: Final = 100
 _FLAT_OUT_BATCH: Final = 100
+# between looks whether all clients have the last ones: without it looking itself would be what is measured
+_LOOK_S: Final = 0.002
 _DRAINED_S: Final = 30.0
 
 
@@ -62,7 +64,7 @@ class Stage:
                 due = int(order.rate * passed_s) - published
                 wait_s = 1 / min(order.rate, BATCHES_PER_S)
             else:
-                due, wait_s = (_FLAT_OUT_BATCH if self._sent else 0), 0
+                due, wait_s = (_FLAT_OUT_BATCH if self._sent else 0), _LOOK_S
             if due > 0:
                 self._publish(due)
                 published += due
