@@ -1,76 +1,30 @@
 """Three processes with accounts on PostgreSQL: what a person sees live ends when the api says that it must."""
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import aiohttp
 import orjson
 import pytest
 
-from services.api.accounts.first import EMAIL
-from tests.peers.api import ApiProcess
 from tests.peers.fleet import Fleet
-from tests.peers.plant import DATABASE, Plant
 from tests.peers.postgres import Cluster
-from tests.peers.realtime import RealtimeProcess
-from tests.peers.waiting import eventually
+from tests.peers.trio import Trio, trio
 
 pytestmark = [pytest.mark.peer("mosquitto", "influxd", "postgres"), pytest.mark.faults]
 
 WITHIN_S = 10.0
 WITHDRAWN_WITHIN_S = 2.0
-ADMINS, HERS = "a sentence of the operator", "a sentence of her own"
-
-
-class System(NamedTuple):
-    """`admin`: the headers of somebody who may do everything."""
-
-    plant: Plant
-    api: ApiProcess
-    realtime: RealtimeProcess
-    admin: dict[str, str]
-
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        told = self.api.ask(method, path, body, port=0, **(headers or self.admin))
-        assert told.status < 300, told
-        return told.json if told.body else None
+HERS = "a sentence of her own"
 
 
 @pytest.fixture
-def system(tmp_path: Path, cluster: Cluster) -> Iterator[System]:
-    """With one secret, one database and one broker between them."""
-    with ExitStack() as stack:
-        plant = stack.enter_context(Plant(tmp_path, TELEMETRIO_DATABASE_URL=cluster.url))
-        shared = {
-            "TELEMETRIO_AUTH": "required",
-            "TELEMETRIO_SECRET_KEY": secrets.token_urlsafe(48),
-            "TELEMETRIO_DATABASE_URL": cluster.url,
-            "TELEMETRIO_MQTT_URL": plant.broker.url,
-            "TELEMETRIO_INFLUXDB_URL": plant.influx.url,
-            "TELEMETRIO_INFLUXDB_BUCKET": DATABASE,
-        }
-        api = stack.enter_context(ApiProcess(tmp_path / "api", **shared))
-        realtime = RealtimeProcess(tmp_path / "realtime", "realtime", **shared)
-        stack.callback(realtime.stop)
-        realtime.start()
-        api.ready()
-        eventually(lambda: realtime.dependency("feed") == "ok", 20)
-        first = eventually(lambda: [line.split()[2] for line in api.log.splitlines() if line.startswith("login ")])[0]
-        bearer = login(api, EMAIL, first)
-        change = {"current_password": first, "new_password": ADMINS}
-        assert api.ask("POST", "/api/v1/auth/password", change, port=0, **bearer).status == 204
-        yield System(plant, api, realtime, login(api, EMAIL, ADMINS))
-
-
-def login(api: ApiProcess, email: str, password: str) -> dict[str, str]:
-    told = api.ask("POST", "/api/v1/auth/login", {"email": email, "password": password})
-    assert told.status == 200, told
-    return {"Authorization": f"Bearer {told.json['access_token']}"}
+def system(tmp_path: Path, cluster: Cluster) -> Iterator[Trio]:
+    with trio(tmp_path, cluster) as running:
+        yield running
 
 
 class Ann(NamedTuple):
@@ -95,11 +49,10 @@ class Ann(NamedTuple):
 
 
 @pytest.fixture
-async def ann(system: System) -> AsyncIterator[Ann]:
+async def ann(system: Trio) -> AsyncIterator[Ann]:
     """With others' devices about, too."""
-    person = {"email": "ann@example.org", "name": "Ann", "role": "user", "password": HERS}
-    user_id = system.ask("POST", "/api/v1/users", {**person, "must_change_password": False})["id"]
-    bearer = login(system.api, person["email"], HERS)
+    user_id = system.add_user("ann@example.org", HERS)
+    bearer = system.login("ann@example.org", HERS)
     fleet = system.plant.fleet(devices=2)
     for device in (f"{fleet.name}-0", f"{fleet.name}-1"):
         system.ask("POST", "/api/v1/devices", {"device_id": device, "name": device}, **bearer)
@@ -114,7 +67,7 @@ async def ann(system: System) -> AsyncIterator[Ann]:
         yield Ann(user_id, fleet, live)
 
 
-async def test_who_is_disabled_hears_nothing_two_seconds_later(system: System, ann: Ann) -> None:
+async def test_who_is_disabled_hears_nothing_two_seconds_later(system: Trio, ann: Ann) -> None:
     """While readings come in all the time: hers reach her and nobody else's do, then none, and close code 4401."""
     others = system.plant.fleet()
     sending = [system.plant.publishing(fleet, 400, 100) for fleet in (ann.fleet, others)]
@@ -130,7 +83,7 @@ async def test_who_is_disabled_hears_nothing_two_seconds_later(system: System, a
         await asyncio.wrap_future(each)
 
 
-async def test_a_device_that_was_taken_away_is_not_heard_two_seconds_later(system: System, ann: Ann) -> None:
+async def test_a_device_that_was_taken_away_is_not_heard_two_seconds_later(system: Trio, ann: Ann) -> None:
     """It went to another owner: the stream goes on with what is left, and the device itself with its new owner."""
     sending = system.plant.publishing(ann.fleet, 500, 100)
     taken, left = ann.devices

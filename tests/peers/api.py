@@ -54,6 +54,10 @@ class ApiProcess:
         return self._log.read_text()
 
     @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def peak_mib(self) -> int:
         """The most memory that it had resident, since it was started."""
         assert self._process is not None

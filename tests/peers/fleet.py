@@ -19,15 +19,20 @@ def temperature(number: int, ts_ns: int) -> bytes:
 
 
 class Fleet:
-    """Devices `{name}-0` … `{name}-9`. `payload(number, ts_ns)` makes a message; times only ever increase."""
+    """Devices `{name}-0` … `{name}-9`. `payload(number, ts_ns)` makes a message; times only ever increase.
 
-    def __init__(self, port: int, name: str, payload: Payload = temperature, devices: int = 10) -> None:
+    The first one was `ago_s` ago.
+    """
+
+    def __init__(
+        self, port: int, name: str, payload: Payload = temperature, devices: int = 10, ago_s: int = 3_600
+    ) -> None:
         self.name = name
         self._port = port
         self._payload = payload
         self._devices = devices
         self._numbers = itertools.count()
-        self._times = itertools.count(time.time_ns() - 3_600 * 10**9, 1_000_003)
+        self._times = itertools.count(time.time_ns() - ago_s * 10**9, 1_000_003)
         self.acknowledged: set[int] = set()
         self.first_ns = next(self._times)
 

@@ -70,9 +70,9 @@ class Plant:
     def ready(self) -> None:
         eventually(lambda: self.worker.dependency("broker") == "ok", 40)
 
-    def fleet(self, payload: Payload = temperature, devices: int = 10) -> Fleet:
+    def fleet(self, payload: Payload = temperature, devices: int = 10, ago_s: int = 3_600) -> Fleet:
         """Devices that no other test of this plant has."""
-        return Fleet(self.broker.port, f"fleet{next(self._names)}", payload, devices)
+        return Fleet(self.broker.port, f"fleet{next(self._names)}", payload, devices, ago_s)
 
     def publish(self, fleet: Fleet, count: int, rate: float = 0.0) -> None:
         self.background.run(fleet.publish(count, rate), within_s=120 + (count / rate if rate else 0))

@@ -33,6 +33,8 @@ export interface LineEvents {
 
 const TOO_OFTEN = 429;
 const DIAL_TIMEOUT_MS = 10_000;
+/** A ticket lives for 30 s: what is left of them is for the way. */
+const TICKET_GOOD_MS = 20_000;
 /** 45 s for the usual heartbeat of 20 s: two may be missed, and a little. */
 const SILENCE_PER_HEARTBEAT = 2.25;
 
@@ -45,6 +47,8 @@ export class Line {
   private attempt = 0;
   private logins = 0;
   private lostAt: number | null = null;
+  /** A ticket that was shown to nobody yet: while realtime is away, the api is not asked for one at each attempt. */
+  private spare: { ticket: string; since: number } | null = null;
   private stopped = true;
   private ended = false;
 
@@ -56,6 +60,7 @@ export class Line {
   start(): void {
     this.stopped = false;
     this.ended = false;
+    this.spare = null; // it may be of another login
     this.dial();
   }
 
@@ -109,9 +114,10 @@ export class Line {
 
   private async logIn(ask: () => Promise<string | null>): Promise<void> {
     const dialling = this.dialling;
+    const asked = Date.now();
     let ticket: string | null;
     try {
-      ticket = await ask();
+      ticket = this.spare !== null && Date.now() - this.spare.since < TICKET_GOOD_MS ? this.spare.ticket : await ask();
     } catch (error) {
       if (dialling !== this.dialling) return;
       if (error instanceof Refused && error.status !== TOO_OFTEN) {
@@ -121,7 +127,9 @@ export class Line {
       this.comeBack(error instanceof Refused || error instanceof Unreachable ? error.retryAfterMs : null);
       return;
     }
-    if (dialling === this.dialling) this.open(ticket);
+    if (dialling !== this.dialling) return;
+    if (ticket !== null && ticket !== this.spare?.ticket) this.spare = { ticket, since: asked };
+    this.open(ticket);
   }
 
   private open(ticket: string | null): void {
@@ -137,6 +145,7 @@ export class Line {
     this.watch();
     socket.onopen = () => {
       // without a ticket: a server that wants one refuses any other message at once, instead of waiting for it
+      this.spare = null;
       this.send(ticket === null ? { type: "ping" } : { type: "auth", ticket });
     };
     socket.onmessage = (event) => this.heard(event.data);

@@ -153,6 +153,23 @@ test("each connection shows a ticket of its own, before anything else", async ()
   expect(FakeSocket.newest.sent).toEqual([{ type: "auth", ticket: "ticket-2" }]);
 });
 
+test("a ticket that nobody saw is kept for the next attempt, as long as it is good", async () => {
+  let made = 0;
+  const line = start({ ticket: () => Promise.resolve(`ticket-${String((made += 1))}`) });
+  await vi.advanceTimersByTimeAsync(0);
+  for (const [later, tickets] of [[250, 1], [500, 1], [1_000, 1], [40_000, 2]] as const) {
+    FakeSocket.newest.drops();
+    await vi.advanceTimersByTimeAsync(later);
+    expect(made).toBe(tickets);
+  }
+  FakeSocket.newest.opens();
+  expect(FakeSocket.newest.sent).toEqual([{ type: "auth", ticket: "ticket-2" }]);
+  line.end(null);
+  line.retryNow(); // somebody else, perhaps
+  await vi.advanceTimersByTimeAsync(0);
+  expect(made).toBe(3);
+});
+
 test("a second ticket that is refused says that nobody is logged in", async () => {
   start({ ticket: () => Promise.resolve("stale") });
   await vi.advanceTimersByTimeAsync(0);
