@@ -91,7 +91,24 @@ class CentrifugoSeat(Seat):
         return None
 
 
-SEATS: Final = {"telemetrio": Seat, "centrifugo": CentrifugoSeat}
+class SocketIoSeat(Seat):
+    """The same by Socket.IO, as Engine.IO's packets over a WebSocket: each reading is an event of its own."""
+
+    hello = b""
+
+    def take(self, text: bytes) -> bytes | None:
+        if text.startswith(b"42["):
+            self._hear(text)
+        elif text.startswith(b"40"):
+            self._seated()
+        elif text.startswith(b"0"):
+            return b"40"
+        elif text == b"2":  # its ping
+            return b"3"
+        return None
+
+
+SEATS: Final = {"telemetrio": Seat, "centrifugo": CentrifugoSeat, "socketio": SocketIoSeat}
 
 
 def _of_day(hours: bytes, minutes: bytes, seconds: bytes, fraction: bytes) -> int:
@@ -120,7 +137,8 @@ async def connect(url: str, seat: Seat) -> object:
 
     class Listener(picows.WSListener):
         def on_ws_connected(self, transport: picows.WSTransport) -> None:
-            transport.send(picows.WSMsgType.TEXT, seat.hello)
+            if seat.hello:
+                transport.send(picows.WSMsgType.TEXT, seat.hello)
 
         def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
             answer = seat.take(frame.get_payload_as_bytes())

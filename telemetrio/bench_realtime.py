@@ -19,7 +19,7 @@ from telemetrio.bench import Figure, usage
 from telemetrio.conversation import Conversation, conversation
 from telemetrio.stage import Account, Order
 
-CASES: Final = ("idle", "many", "steady", "full", "memory", "connect", "deaf")
+CASES: Final = ("idle", "many", "steady", "full", "memory", "connect", "deaf", "socketio")
 SERVERS: Final = ("hypercorn", "plain", "uvicorn")
 """`hypercorn` as it is served, `plain` Hypercorn by ASGI alone (docs/decisions/0023), `uvicorn` for comparison."""
 _NOWHERE_S: Final = 60.0
@@ -115,6 +115,30 @@ class Bench:
                 "  at most in its mailbox, gone after",
                 f"{account.mailbox_bytes / 1024:.0f} KiB, {gone_s:.0f} s",
                 "40 s",
+            ),
+        ]
+
+    async def _socketio(self) -> list[Figure]:
+        """What frontends that speak Socket.IO cost those on /ws: an event for each reading, 250 a second at most."""
+        _, alone = await self.play(20, 1_000)
+        address = f"ws://127.0.0.1:{self._port}/socket.io/?EIO=4&transport=websocket"
+        async with conversation("telemetrio.audience", address, "20", "socketio") as frontends:
+            await frontends.answer()
+            await self.order(Order(1_000, min(1.0, self._plan.seconds)))
+            await frontends.ask()
+            begun = time.monotonic()
+            account, beside = await self.play(20, 1_000)
+            each = Heard(**await frontends.ask()).readings / 20 / (time.monotonic() - begun)
+        late = f"p50 {beside.p50_ms:.0f} ms, p99 {beside.p99_ms:.0f} ms"
+        return [
+            Figure(
+                "20 clients beside 20 of Socket.IO, 1,000 readings/s: commit to client",
+                f"{late} (alone {alone.p50_ms:.0f}, {alone.p99_ms:.0f})",
+                "p99 150 ms",
+            ),
+            Figure(
+                "  CPU of the server, readings to each of Socket.IO",
+                f"{account.cpu_s / account.seconds * 100:.0f} % of a core, {each:.0f}/s",
             ),
         ]
 

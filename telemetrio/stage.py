@@ -109,7 +109,7 @@ async def no_table(_user_ids: UserIds, _devices: frozenset[str] | None) -> Seque
 async def run(server: str, coalesce_ms: float) -> None:
     settings = RealtimeSettings(_env_file=None, auth="open", coalesce_ms=coalesce_ms, newcomers_per_s=1_000_000)
     realtime = Realtime(settings, no_table)
-    app = Gate(_alone(realtime.asgi_ws, plain=server == "plain"), allowed_hosts=settings.allowed_hosts, cors_origins=())
+    app = Gate(_alone(realtime, plain=server == "plain"), allowed_hosts=settings.allowed_hosts, cors_origins=())
     looking_after = asyncio.create_task(realtime.run())
     async with _serving(server, app, realtime) as port:
         sys.stdout.write(f"{port}\n")
@@ -153,11 +153,12 @@ async def _serving(server: str, app: ASGI3, realtime: Realtime) -> AsyncIterator
         listener.close()
 
 
-def _alone(app: ASGI3, *, plain: bool) -> ASGI3:
-    """The app with a lifespan; `plain`: without what Hypercorn was given beside ASGI."""
+def _alone(realtime: Realtime, *, plain: bool) -> ASGI3:
+    """WebSocket and Socket.IO with a lifespan; `plain`: without what Hypercorn was given beside ASGI."""
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
+            app = realtime.asgi_socketio if scope["path"].startswith("/socket.io") else realtime.asgi_ws
             await app({**scope, "state": {}} if plain else scope, receive, send)
             return
         for step in ("startup", "shutdown"):

@@ -18,6 +18,13 @@ async def test_it_measures_a_server(server: str) -> None:
     assert "p50" in figures[0].value
 
 
+async def test_it_measures_beside_socket_io() -> None:
+    """Frontends that speak it get readings, and those on /ws miss none."""
+    figures = await bench_realtime(Plan(["socketio"], 0.5, ["hypercorn"], 10.0), Console(quiet=True))
+    assert "p99" in figures[0].value
+    assert not figures[1].value.endswith(" 0/s")
+
+
 def test_a_seat_counts_what_it_hears() -> None:
     """Readings, frames, gaps, and how late each reading was by the clock of both processes."""
     loop = asyncio.new_event_loop()
