@@ -132,10 +132,13 @@ class Stack:
         assert found
         return found[1]
 
-    def ask_inside(self, service: str, url: str) -> Any:
-        """The JSON of a page that only containers reach."""
-        script = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=10).read().decode())"
-        return json.loads(self.compose("exec", "-T", service, "python3", "-c", script))
+    def ask_inside(self, service: str, *urls: str) -> list[Any]:
+        """The JSON of pages that only containers reach."""
+        script = "import json, sys, urllib.request as web; urls = json.load(sys.stdin)\n"
+        script += "print(json.dumps([json.load(web.urlopen(url, timeout=10)) for url in urls]))"
+        told = self.compose("exec", "-T", service, "python3", "-c", script, typed=json.dumps(urls))
+        answers: list[Any] = json.loads(told)
+        return answers
 
 
 def _copy(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """deploy/compose.yaml itself, in a Docker engine: from nothing to the screens, down and up, killed."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -114,19 +116,38 @@ def said(stack: Stack, device_id: str, password: str, number: int, prefix: str =
     return True
 
 
-def test_prometheus_reaches_every_service(stack: Stack) -> None:
-    """With the profile `observe`: each target is up, and its alerts are read."""
+PROMETHEUS = "http://127.0.0.1:9090/api/v1"
+# what only trouble counts, and who was never in trouble has no series of
+ONLY_IN_TROUBLE = ("_refused_total", 'outcome="refused"', "_gaps_total", "_ended_total")
+
+
+@pytest.mark.usefixtures("guest")
+def test_prometheus_reaches_every_service_and_the_dashboards_have_data(stack: Stack) -> None:
+    """With the profile `observe`: each target is up, its alerts are read, and each panel's question has an answer."""
     stack.compose("--profile", "observe", "up", "-d", "prometheus")
-    targets = "http://127.0.0.1:9090/api/v1/targets?state=active"
+    boards = [json.loads(file.read_text()) for file in (stack.deploy / "grafana" / "dashboards").glob("*.json")]
+    asked = [target["expr"] for board in boards for panel in board["panels"] for target in panel["targets"]]
+
+    def ask(*paths: str) -> list[Any]:
+        return [told["data"] for told in stack.ask_inside("prometheus", *(f"{PROMETHEUS}/{path}" for path in paths))]
 
     def reached() -> set[str]:
-        told: Any = stack.ask_inside("prometheus", targets)["data"]["activeTargets"]
-        return {one["labels"]["job"] for one in told if one["health"] == "up"}
+        (told,) = ask("targets?state=active")
+        return {one["labels"]["job"] for one in told["activeTargets"] if one["health"] == "up"}
+
+    def unanswered() -> set[str]:
+        answers = ask(*(f"query?query={quote(expression)}" for expression in asked))
+        return {expression for expression, told in zip(asked, answers, strict=True) if not told["result"]}
 
     eventually(lambda: stack.state("prometheus")["Running"], 30)
     eventually(lambda: reached() == {"api", "ingest", "realtime"}, 90)
-    rules: Any = stack.ask_inside("prometheus", "http://127.0.0.1:9090/api/v1/rules")["data"]["groups"]
-    assert len(rules[0]["rules"]) > 5
+    (rules,) = ask("rules")
+    assert len(rules["groups"][0]["rules"]) > 5
+    guest = Guest(stack.outside, None)
+    password = guest.device("looked-at")
+    say(stack, "looked-at", password, 1)
+    quiet = {one for one in asked if any(name in one for name in ONLY_IN_TROUBLE)}
+    eventually(lambda: unanswered() <= quiet, 90)
 
 
 def test_nothing_runs_as_root_and_no_secret_is_in_a_layer(stack: Stack) -> None:
