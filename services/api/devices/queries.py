@@ -1,18 +1,15 @@
 """Devices of some tenants, found. Every statement names whose; None is an administrator's view."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, UnaryExpression, func, not_, or_, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.api.devices.rows import COLUMNS, fetch, listed, online
+from services.api.devices.rows import ALL_COLUMNS, fetch, listed, online
 from services.api.profiles.queries import Kind
 from shared.database.tables import devices, latest
 from shared.presence import Presence
-
-# what v1 tells beyond the seeds' list
-ALL_COLUMNS: Final = (*COLUMNS, devices.c.disabled, devices.c.user_id, devices.c.created_ns)
 
 Found = tuple[Sequence[Any], Mapping[str, Kind]]
 
