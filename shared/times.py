@@ -10,10 +10,10 @@ MIN_NS: Final = -(2**63)
 MAX_NS: Final = 2**63 - 1
 
 _NS_PER_S: Final = 1_000_000_000
-_NS_PER_MINUTE: Final = 60 * _NS_PER_S
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_NS: Final = _NS_PER_S * _NS_PER_S  # 2001-09-09: a smaller number is a device's uptime, not a date
 _NS_PER_UNIT: Final = {"s": _NS_PER_S, "m": 60 * _NS_PER_S, "h": 3600 * _NS_PER_S, "d": 86_400 * _NS_PER_S}
+_SECONDS: Final = [f"{second:02}." for second in range(60)]
 # (numbers smaller than this, nanoseconds in one of them): seconds, milliseconds, microseconds, nanoseconds
 _MAGNITUDES: Final = ((10**11, _NS_PER_S), (10**14, 1_000_000), (10**17, 1_000), (MAX_NS + 1, 1))
 
@@ -27,9 +27,9 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
 
 def iso_ns(ns: int) -> str:
     """`2026-01-01T00:00:00.123000000Z`: always 9 fraction digits, so that texts sort as times do."""
-    minute, rest = divmod(ns, _NS_PER_MINUTE)
-    digits = f"{rest:011}"
-    return f"{_minute(minute)}{digits[:2]}.{digits[2:]}Z"
+    seconds, rest = divmod(ns, _NS_PER_S)
+    minute, second = divmod(seconds, 60)
+    return f"{_minute(minute)}{_SECONDS[second]}{rest:09}Z"
 
 
 # what is told together lies close together: asking datetime for each reading would take three times as long

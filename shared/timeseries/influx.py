@@ -86,9 +86,10 @@ class InfluxStore:
     async def _series(self, query: RawQuery) -> list[influxql.Series]:
         """Of each measurement that the device has; those of last time at once, beside asking which there are."""
         guessed = self._measurements.get(query.device_id, ())
-        which, *found = await asyncio.gather(
-            self._ask(influxql.ask_measurements(query)),
+        # what takes longest is asked first
+        *found, which = await asyncio.gather(
             *(self._ask(influxql.ask_readings(query, name)) for name in guessed),
+            self._ask(influxql.ask_measurements(query)),
         )
         answers = dict(zip(guessed, found, strict=True))
         names = influxql.read_measurements(which)

@@ -204,6 +204,7 @@ def read_page(query: RawQuery, series: Iterable[Series]) -> RawPage:
 # what pages are sorted by: (ts_ns, measurement, user_id)
 place: Final = itemgetter(3, 2, 1)
 _reading: Final = partial(tuple.__new__, Reading)
+_VALUES_OF: Final = itemgetter(4)
 
 
 def readings_of(device_id: str, series: Iterable[Series]) -> Iterator[Reading]:
@@ -221,7 +222,7 @@ def readings_of(device_id: str, series: Iterable[Series]) -> Iterator[Reading]:
         if any(None in column for _, column in known):
             values = ({name: value for name, value in row if value is not None} for row in named)
         whole = zip(repeat(device_id), repeat(int(owner)), repeat(each["name"]), map(int, times), values, strict=False)
-        yield from (reading for reading in map(_reading, whole) if reading[4])
+        yield from filter(_VALUES_OF, map(_reading, whole))
 
 
 def _metric(column: str) -> tuple[str, bool]:

@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from shared.database.migrations.upgrade import upgrade
 from shared.readings import Reading
+from shared.times import iso_ns
 from shared.timeseries.settings import StoreSettings
 from shared.timeseries.store import RawQuery
 from telemetrio.backup import history
@@ -99,6 +100,39 @@ async def compare(chosen: StoreSettings, each: int) -> None:
     async with opened(chosen) as system:
         for device in range(_DEVICES):
             assert await everything(system, device) == readings(device, 0, each)
+
+
+def lines_in(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+@pytest.mark.long
+def test_what_is_refused_stands_in_its_file_once(influxd: Influxd, tmp_path: Path) -> None:
+    """Killed twice while a third of the readings is refused: each is in the file once, as an import takes it."""
+    each, file = 10_000, tmp_path / "site.tar"
+    source = StoreSettings(data_dir=tmp_path / "files", _env_file=None)
+    source.data_dir.mkdir()
+    asyncio.run(fill(source, each))
+    ended("backup", str(file), "--data-dir", str(source.data_dir))
+    for bucket in ("of_1", "of_2", "of_3"):
+        influxd.query(f'CREATE DATABASE "{bucket}"')
+    influxd.write("of_2", f'sensor_data t="text" {_BEGIN_NS}')
+
+    servers = {
+        "INFLUXDB_URL": influxd.url,
+        "TELEMETRIO_INFLUXDB_BUCKET": "of",
+        "TELEMETRIO_INFLUXDB_BUCKET_PER_USER": "true",
+    }
+    putting = ("restore", str(file), "--data-dir", str(tmp_path / "servers"))
+    rest = file.with_name("site.tar.refused.ndjson")
+    for kill in range(_KILLS):
+        killed(lambda least=15_000 * (kill + 1): lines_in(rest) > least, *putting, **servers)  # type: ignore[misc]
+    assert started(*putting, **servers).wait(900) == 1
+    rows = [orjson.loads(line) for line in rest.read_bytes().splitlines()]
+    assert [(row["device_id"], row["timestamp"]) for row in rows] == [
+        (one.device_id, iso_ns(one.ts_ns)) for device in range(1, _DEVICES, 3) for one in readings(device, 0, each)
+    ]
+    assert set(rows[0]) == {"device_id", "timestamp", "measurement", "values"}
 
 
 @pytest.mark.long

@@ -1,7 +1,8 @@
 """A whole system into a file and out of it again: onto other databases and stores, broken off, damaged, refused."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any
@@ -25,7 +26,7 @@ from telemetrio.backup.archive import Damaged, Part, Writer, parts_of
 from telemetrio.backup.bookmark import Bookmark
 from telemetrio.backup.check import check
 from telemetrio.backup.manifest import DATABASE, HEADER, MANIFEST, Entry, Header, Manifest, Tables, rows_of
-from telemetrio.backup.system import opened
+from telemetrio.backup.system import System, opened
 from telemetrio.backup.take import Wanted
 from tests.fakes.batches import write
 from tests.integration import backup_rig as rig
@@ -452,6 +453,61 @@ async def test_what_is_refused_is_kept_once(source: StoreSettings, tmp_path: Pat
         done = await restore.restore(file, replace=False, system=refusing, progress=Progress(disable=True))
     lines = rest.read_bytes().splitlines()
     assert len(set(lines)) == len(lines) == done.refused
+
+
+class Killed(BaseException):
+    """What no handler takes for an error."""
+
+
+def killed_at(moment: int, patch: pytest.MonkeyPatch) -> Callable[[System], System]:
+    """The process ends at this moment of a restore: before or after it wrote anything anywhere."""
+    left = [moment]
+
+    def pass_moment() -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+
+    def fragile(write: Callable[..., Any]) -> Callable[..., Any]:
+        def written(*args: Any) -> None:
+            pass_moment()
+            write(*args)
+            pass_moment()
+
+        return written
+
+    for owner, name in ((Bookmark, "save"), (restore._Readings, "_keep")):
+        patch.setattr(owner, name, fragile(getattr(owner, name)))
+
+    class Fragile(Refusing):
+        async def write(self, batches: Any) -> None:
+            pass_moment()
+            try:
+                await super().write(batches)
+            finally:
+                pass_moment()
+
+    return lambda made: on(made, Fragile(made.store, 10_000))
+
+
+@pytest.mark.usefixtures("small_parts")
+async def test_what_is_refused_is_kept_once_whenever_it_is_killed(source: StoreSettings, tmp_path: Path) -> None:
+    """Killed at its first moment, then at its second, and so on to its end: no row is twice or missing."""
+    file, kills, done = tmp_path / "a.tar", 0, None
+    await backed_up(file, source)
+    async with opened(settings(tmp_path / "target")) as made:
+        while done is None:
+            with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+                fragile = killed_at(kills, patch)(made)
+                done = await restore.restore(file, replace=False, system=fragile, progress=Progress(disable=True))
+            kills += done is None
+    firsts = [history.decoded(part.lines)[0] for part in listed(file) if part.folder == history.READINGS]
+    rows = [orjson.loads(line) for line in done.rest.read_bytes().splitlines()]
+    assert kills > 20
+    assert done.refused == len(firsts)
+    assert [(row["device_id"], row["timestamp"]) for row in rows] == [
+        (each.device_id, iso_ns(each.ts_ns)) for each in firsts
+    ]
 
 
 @pytest.mark.usefixtures("small_parts")

@@ -6,13 +6,21 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Select, UnaryExpression, func, not_, or_, true
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.api.devices.rows import COLUMNS, fetch, listed, online
+from services.api.devices.rows import ALL_COLUMNS, fetch, listed, online
 from services.api.profiles.queries import Kind
 from shared.database.tables import devices, latest
 from shared.presence import Presence
 
-# what v1 tells beyond the seeds' list
-ALL_COLUMNS: Final = (*COLUMNS, devices.c.disabled, devices.c.user_id, devices.c.created_ns)
+# made once: SQLAlchemy takes as long to put it together as a database to find a few devices
+_LISTED: Final = listed(*ALL_COLUMNS)
+_KEYS: Final[Mapping[str, ColumnElement[Any]]] = {
+    "id": devices.c.id,
+    "device_id": devices.c.device_id,
+    "name": func.lower(devices.c.name),
+    "profile": devices.c.profile,
+    "last_seen": latest.c.seen_ns,
+    "created_at": devices.c.created_ns,
+}
 
 Found = tuple[Sequence[Any], Mapping[str, Kind]]
 
@@ -63,7 +71,7 @@ async def step_of_devices(
 
 
 async def one_device(engine: AsyncEngine, device_id: str, tenants: Sequence[int] | None) -> Found:
-    statement = listed(*ALL_COLUMNS).where(devices.c.device_id == device_id, of(tenants))
+    statement = _LISTED.where(devices.c.device_id == device_id, of(tenants))
     async with engine.connect() as connection:
         return await fetch(connection, statement)
 
@@ -74,7 +82,7 @@ def of(tenants: Sequence[int] | None) -> ColumnElement[bool]:
 
 
 def _devices(wanted: Filter) -> Select[Any]:
-    return listed(*ALL_COLUMNS).where(_where(wanted))
+    return _LISTED.where(_where(wanted))
 
 
 def _where(wanted: Filter) -> ColumnElement[bool]:
@@ -96,16 +104,8 @@ def _where(wanted: Filter) -> ColumnElement[bool]:
 
 
 def _order(sort: str, clock: Clock) -> Sequence[UnaryExpression[Any]]:
-    keys: dict[str, ColumnElement[Any]] = {
-        "id": devices.c.id,
-        "device_id": devices.c.device_id,
-        "name": func.lower(devices.c.name),
-        "profile": devices.c.profile,
-        "status": online(*clock),
-        "last_seen": latest.c.seen_ns,
-        "created_at": devices.c.created_ns,
-    }
-    key = keys[sort.removeprefix("-")]
+    name = sort.removeprefix("-")
+    key = online(*clock) if name == "status" else _KEYS[name]
     # the two databases disagree on where NULL belongs; the id makes every order a total one
     if sort.startswith("-"):
         return key.desc().nulls_last(), devices.c.id.desc()

@@ -1,9 +1,9 @@
 """/api/v1/devices: list, add, read, change, delete, claim."""
 
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+import orjson
 from quart import Blueprint, Response, request
 from quart_schema import document_querystring, document_request, document_response, tag
 
@@ -17,7 +17,6 @@ from services.api.errors import Conflict, Forbidden, NotFound
 from services.api.inputs import MAX_PER_PAGE, body, query
 from services.api.resources import resources
 from shared.identifiers import is_device_id
-from shared.times import iso_ns
 
 routes = Blueprint("devices", __name__, url_prefix="/api/v1/devices")
 
@@ -152,7 +151,7 @@ def _owner(caller: Caller, user_id: int | None) -> int:
     return caller.user_id if user_id is None else user_id
 
 
-async def _one(caller: Caller, device_id: str) -> Mapping[str, Any]:
+async def _one(caller: Caller, device_id: str) -> orjson.Fragment:
     _named(device_id)
     clock = _clock()
     found = _told(await queries.one_device(resources().engine, device_id, caller.tenants), clock)
@@ -161,10 +160,8 @@ async def _one(caller: Caller, device_id: str) -> Mapping[str, Any]:
     return found[0]
 
 
-def _told(found: queries.Found, clock: queries.Clock) -> list[dict[str, Any]]:
-    rows, known = found
-    more = ({"disabled": row.disabled, "user_id": row.user_id, "created_at": iso_ns(row.created_ns)} for row in rows)
-    return [{**device, **own} for device, own in zip(told(rows, known, *clock), more, strict=True)]
+def _told(found: queries.Found, clock: queries.Clock) -> list[orjson.Fragment]:
+    return told(*found, *clock)
 
 
 def _clock() -> queries.Clock:

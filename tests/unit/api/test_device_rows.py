@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.api.devices.rows import told
-from services.api.profiles.queries import BUILT_IN
+from services.api.profiles.queries import BUILT_IN, Kind
 from shared.presence import presence
 from shared.profiles import PROFILES
 from shared.times import iso_ns
@@ -35,9 +35,9 @@ def row(**changed: Any) -> list[Any]:
     return list({**empty, **changed}.values())
 
 
-def shown(**changed: Any) -> dict[str, Any]:
+def shown(now_ns: int = NOW, **changed: Any) -> dict[str, Any]:
     """As a client reads it."""
-    value: dict[str, Any] = orjson.loads(orjson.dumps(told([row(**changed)], BUILT_IN, NOW, 300.0)))[0]
+    value: dict[str, Any] = orjson.loads(orjson.dumps(told([row(**changed)], BUILT_IN, now_ns, 300.0)))[0]
     return value
 
 
@@ -74,6 +74,28 @@ def test_status_is_the_one_rule(seen_ns: int | None, said: tuple[str, int] | Non
 def test_status_turns_at_the_very_nanosecond(ago_ns: int, status: str) -> None:
     """Where the rule turns, the list does."""
     assert shown(seen_ns=NOW - ago_ns)["status"] == status == presence(None, NOW - ago_ns, NOW, 300.0)
+
+
+def test_what_was_told_before_ages_and_changes() -> None:
+    """A device that nobody heard again goes offline, and whatever changed of one is told at once, each time it does."""
+    rows: dict[str, Any] = {"seen_ns": NOW, "values": '{"temperature":1.0}'}
+    assert shown(**rows)["status"] == "online"
+    assert shown(NOW + 301 * 10**9, **rows)["status"] == "offline"
+    for name, value in [("name", "Attic"), ("values", '{"temperature":2.0}'), ("seen_ns", NOW + 1), ("claimed", 0)]:
+        assert shown(**{**rows, name: value}) != shown(**rows)
+
+
+def test_a_profile_that_changed_is_told_as_it_is_now() -> None:
+    """Its units and its measurement are another's once its document is."""
+    own = [Kind(name, orjson.Fragment(orjson.dumps({"t": name}))) for name in ("before", "after")]
+    found = [orjson.loads(orjson.dumps(told([row(profile="mine")], {"mine": kind}, NOW, 300.0)))[0] for kind in own]
+    assert [(one["measurement"], one["units"]["t"]) for one in found] == [("before", "before"), ("after", "after")]
+
+
+def test_more_columns_are_told_behind_the_others() -> None:
+    """Who it belongs to, whether it may send, since when it is there."""
+    more = orjson.loads(orjson.dumps(told([[*row(), True, 5, NOW]], BUILT_IN, NOW, 300.0)))[0]
+    assert more == {**shown(), "disabled": True, "user_id": 5, "created_at": iso_ns(NOW)}
 
 
 @pytest.mark.parametrize("name", [*PROFILES, "unheard-of"])
