@@ -1,7 +1,7 @@
 // When the list of devices is asked for, and that one listener's failure is nobody else's.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Handlers } from "@telemetrio/client";
-import type { DeviceRecord } from "../src/api/routes";
+import type { DeviceRecord } from "../src/api/device";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 let answers: ((records: DeviceRecord[]) => void)[] = [];
@@ -10,11 +10,11 @@ let feed: typeof import("../src/state/feed");
 let fleet: typeof import("../src/state/fleet");
 
 vi.mock("../src/state/session", () => ({ useSession: () => ({ required: false }) }));
-vi.mock("../src/api/routes", () => ({
-  latestValues: () => ({}),
+vi.mock("../src/api/devices", () => ({
   listDevices: () => new Promise((resolve) => answers.push(resolve)),
 }));
-vi.mock("@telemetrio/client", () => ({
+vi.mock("@telemetrio/client", async (original) => ({
+  ...(await original<typeof import("@telemetrio/client")>()),
   connect: () => ({ subscribe: (_options: unknown, told: Handlers) => void (handlers = told) }),
 }));
 

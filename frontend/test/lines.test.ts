@@ -68,7 +68,7 @@ test("a line that ended in the past is asked for once", async () => {
 });
 
 test("asked too often, it asks again when the server says; refused, it does not", async () => {
-  refusals = [new Refused(429, "rate_limited", "Too often", [], 7_000), new Refused(400, "validation", "No", [])];
+  refusals = [new Refused(429, "rate_limited", "Too often", [], null, 7_000), new Refused(400, "validation", "No", [])];
   const lines = new Lines(() => undefined);
   lines.want(wish());
   await vi.advanceTimersByTimeAsync(6_900);

@@ -1,6 +1,6 @@
 // What somebody should look at, the worst first, each with the way to where it is mended.
 import type { CodeCount } from "../api/letters";
-import type { BookTotals } from "../api/routes";
+import type { BookTotals } from "../api/ingest";
 import type { Device } from "../state/fleet";
 import { reasonOf } from "./codes";
 import { formatCount } from "./numbers";
