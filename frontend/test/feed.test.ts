@@ -91,6 +91,16 @@ test("two seconds after a loss the server is asked whether it is there, however 
   expect(answers).toHaveLength(2);
 });
 
+test("what the line can't bring is read again, the list with it; what it will bring is waited for", async () => {
+  let missed = 0;
+  feed.listen({ readings: () => undefined, missed: () => (missed += 1) });
+  const gap = { type: "gap", devices: "*", from: null, to: null, dropped: 3 } as const;
+  handlers.gap?.({ ...gap, reason: "feed", refilling: true });
+  expect([missed, answers.length]).toEqual([0, 1]);
+  handlers.gap?.({ ...gap, reason: "slow_client", refilling: false });
+  expect([missed, answers.length]).toEqual([1, 2]);
+});
+
 test("a listener that fails is told to the console, and the others hear", () => {
   const reported: unknown[] = [];
   vi.stubGlobal("reportError", (error: unknown) => reported.push(error));
