@@ -135,8 +135,9 @@ function written(body: unknown, token: string | null): RequestInit {
 
 async function read(response: Response): Promise<unknown> {
   const json = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
+  if (response.status === 204) return undefined;
   if (response.ok && isPage(response)) throw new Unreachable("Something else answers in place of the server.");
-  if (response.ok) return json ? await response.json() : response.status === 204 ? undefined : response;
+  if (response.ok) return json ? await response.json() : response;
   const told = asError(json ? await response.json() : null);
   const message = told.message ?? told.error ?? `The server answers ${String(response.status)}.`;
   if (AWAY.has(response.status)) throw new Unreachable(message, {}, told.code ?? null, retryAfterMs(response));

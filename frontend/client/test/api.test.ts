@@ -46,7 +46,7 @@ test("what is not given is not in the address", () => {
 
 test("JSON is a value, nothing is undefined, a file is the response", async () => {
   const file = new Response("a,b\n", { headers: { "Content-Type": "text/csv" } });
-  const { api: client } = api([Response.json([{ id: 1 }]), new Response(null, { status: 204 }), file]);
+  const { api: client } = api([Response.json([{ id: 1 }]), new Response(null, { status: 204, headers: { "Content-Type": "text/html; charset=utf-8" } }), file]);
   expect(await client.get("/api/devices")).toEqual([{ id: 1 }]);
   expect(await client.delete("/api/v1/items/{item_id}", { path: { item_id: 1 } })).toBeUndefined();
   expect(await (await client.get("/api/v1/devices/bulk")).text()).toBe("a,b\n");
