@@ -8,10 +8,14 @@ from typing import Final, NamedTuple
 
 import aiomqtt
 import orjson
+import structlog
 
 from shared.topics import DEVICE_PREFIX, data_topic, status_topic
 
+log = structlog.get_logger()
+
 _EVERY_S: Final = 1.0
+_AGAIN_S: Final = 10.0
 
 
 class DemoDevice(NamedTuple):
@@ -51,10 +55,20 @@ async def run_demo(mqtt_port: int, prefix: str = DEVICE_PREFIX) -> None:
 
 
 async def _live(device: DemoDevice, mqtt_port: int, prefix: str, delay_s: float) -> None:
+    """One that is shut out costs nobody else anything: whoever tries credentials gives them to a device of the demo."""
+    await asyncio.sleep(delay_s)
+    while True:
+        try:
+            await _talk(device, mqtt_port, prefix)
+        except aiomqtt.MqttError as error:
+            log.info("demo_device_shut_out", device_id=device.device_id, reason=str(error))
+        await asyncio.sleep(_AGAIN_S)
+
+
+async def _talk(device: DemoDevice, mqtt_port: int, prefix: str) -> None:
     noise = random.Random(device.device_id)  # noqa: S311 - weather, not secrets
     data, status = data_topic(device.device_id, prefix), status_topic(device.device_id, prefix)
     gone = aiomqtt.Will(status, "offline", qos=1, retain=True)
-    await asyncio.sleep(delay_s)
     async with aiomqtt.Client("127.0.0.1", mqtt_port, identifier=device.device_id, will=gone, keepalive=30) as client:
         await client.publish(status, "online", qos=1, retain=True)
         while True:

@@ -1,7 +1,7 @@
 // When the list of devices is asked for, and that one listener's failure is nobody else's.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Handlers } from "@telemetrio/client";
-import type { DeviceRecord } from "../src/api/routes";
+import type { DeviceRecord } from "../src/api/device";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
 let answers: ((records: DeviceRecord[]) => void)[] = [];
@@ -10,11 +10,11 @@ let feed: typeof import("../src/state/feed");
 let fleet: typeof import("../src/state/fleet");
 
 vi.mock("../src/state/session", () => ({ useSession: () => ({ required: false }) }));
-vi.mock("../src/api/routes", () => ({
-  latestValues: () => ({}),
+vi.mock("../src/api/devices", () => ({
   listDevices: () => new Promise((resolve) => answers.push(resolve)),
 }));
-vi.mock("@telemetrio/client", () => ({
+vi.mock("@telemetrio/client", async (original) => ({
+  ...(await original<typeof import("@telemetrio/client")>()),
   connect: () => ({ subscribe: (_options: unknown, told: Handlers) => void (handlers = told) }),
 }));
 
@@ -89,6 +89,16 @@ test("two seconds after a loss the server is asked whether it is there, however 
     await vi.advanceTimersByTimeAsync(600);
   }
   expect(answers).toHaveLength(2);
+});
+
+test("what the line can't bring is read again, the list with it; what it will bring is waited for", async () => {
+  let missed = 0;
+  feed.listen({ readings: () => undefined, missed: () => (missed += 1) });
+  const gap = { type: "gap", devices: "*", from: null, to: null, dropped: 3 } as const;
+  handlers.gap?.({ ...gap, reason: "feed", refilling: true });
+  expect([missed, answers.length]).toEqual([0, 1]);
+  handlers.gap?.({ ...gap, reason: "slow_client", refilling: false });
+  expect([missed, answers.length]).toEqual([1, 2]);
 });
 
 test("a listener that fails is told to the console, and the others hear", () => {

@@ -26,7 +26,7 @@ async function answered(aheadMs: number, bodyMs = 0): Promise<void> {
     },
   });
   vi.stubGlobal("fetch", async () => new Response(body, { headers }));
-  const answer = http.request("/");
+  const answer = http.api.get("/api/devices");
   await vi.advanceTimersByTimeAsync(bodyMs);
   await answer;
 }
@@ -52,7 +52,7 @@ test("a clock that is two seconds ahead is one clock, whichever part of a second
 
 test("who asked too often comes back when the server says, and who was refused does not", async () => {
   vi.stubGlobal("fetch", async () => Response.json({ message: "Too often", code: "rate_limited" }, { status: 429, headers: { "Retry-After": "7" } }));
-  const refused: unknown = await http.request("/").catch((error: unknown) => error);
+  const refused: unknown = await http.api.get("/api/devices").catch((error: unknown) => error);
   expect(refused).toMatchObject({ message: "Too often" });
   expect(http.comeBackMs(refused, 3_000)).toBe(7_000);
   expect(http.comeBackMs(new http.Refused(429, "", "", []), 3_000)).toBe(3_000);

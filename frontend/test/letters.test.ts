@@ -57,7 +57,8 @@ test("the newest minute alone is told, and by its middle and its worst", () => {
 });
 
 test("the worst concern comes first, and a fleet without any has none", () => {
-  const books = { received: 9, stored: 3, spooled: 6, dead_lettered: 1, discarded: 0, balanced: false };
+  const beside = { redriven: 0, messages: 9, metrics_refused: 0, duplicates: 0, overwritten: 0, ignored: 0, status: 0 };
+  const books = { received: 9, stored: 3, spooled: 6, dead_lettered: 1, discarded: 0, balanced: false, ...beside };
   const reasons = ["not_json", "empty", "nested"].map((code) => ({ code, letters: 2, devices: 1, newest_at: "" }));
   const found = concerns({ now: 0, devices: [], books, storeStalled: true, reasons });
   expect(found.map(({ key }) => key)).toEqual(["unbalanced", "store", "letters-not_json", "letters-empty", "letters"]);

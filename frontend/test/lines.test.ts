@@ -60,6 +60,18 @@ test("a live line of single readings is asked for again each minute while somebo
   expect(asked).toBe(4);
 });
 
+test("what was missed is asked for at once, and once more when the store has settled", async () => {
+  const lines = new Lines(() => undefined);
+  await follow(lines, 3_000);
+  expect(asked).toBe(2);
+  lines.again();
+  await follow(lines, 500);
+  expect(asked).toBe(3);
+  await follow(lines, 8_000);
+  expect(asked).toBe(4);
+  lines.close();
+});
+
 test("a line that ended in the past is asked for once", async () => {
   const lines = new Lines(() => undefined);
   lines.want(wish(7_200_000));
@@ -68,7 +80,7 @@ test("a line that ended in the past is asked for once", async () => {
 });
 
 test("asked too often, it asks again when the server says; refused, it does not", async () => {
-  refusals = [new Refused(429, "rate_limited", "Too often", [], 7_000), new Refused(400, "validation", "No", [])];
+  refusals = [new Refused(429, "rate_limited", "Too often", [], null, 7_000), new Refused(400, "validation", "No", [])];
   const lines = new Lines(() => undefined);
   lines.want(wish());
   await vi.advanceTimersByTimeAsync(6_900);

@@ -6,12 +6,13 @@ import { barAt, digitsFor, extentOf, missingAxes, movementOf, roundUp, sentenceO
 
 const START = Date.parse("2026-01-01T00:00:00Z");
 const window = { start: "2026-01-01T00:00:00.000000000Z", end: "2026-01-01T00:15:00.000000000Z" };
-const figures = { count: 9, mean: 1.1, min: 0.9, max: 1.4 };
+const figures = { count: 9, mean: 1.1, min: 0.9, max: 1.4, stddev: 0.1, median: 1.1, p95: 1.4 };
+const more = { change: { mean_per_s: null, max_rise_per_s: null, max_fall_per_s: null }, histogram: { edges: [], counts: [] } };
 
 function analysed(changes: Partial<NonNullable<Analysed["knee"]>> = {}): Analysed {
   return {
     device_id: "k",
-    metrics: { x: { ...figures, windows: null }, magnitude: { ...figures, windows: [{ ...window, ...figures }] } },
+    metrics: { x: { ...figures, ...more, windows: null }, magnitude: { ...figures, ...more, windows: [{ ...window, ...figures }] } },
     knee: {
       range_of_motion: { x: 1, y: 1, z: 1, magnitude: 0.5 },
       repetitions: 12,

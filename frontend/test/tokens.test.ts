@@ -38,7 +38,7 @@ class Browser {
 }
 
 function given(access_token: string): Tokens {
-  return { access_token, expires_in: 900, refresh_token: null, user: USER };
+  return { access_token, token_type: "Bearer", expires_in: 900, refresh_token: null, user: USER };
 }
 
 test("a token is used until shortly before its time is over", async () => {

@@ -1,39 +1,50 @@
 """Pictures of the dashboard, from a demo with a quarter of an hour behind it. See scripts/screenshots."""
 
-import json
-import random
 import sys
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from itertools import groupby, islice, product
+from itertools import groupby, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal, NamedTuple
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from telemetrio.demo import DEVICES, DemoDevice, reading
 from tests.browser.conftest import QUIET
+from tests.browser.scenery import KNEE, NEW, fill, furnish
+from tests.peers.guarded import ADMIN, PASSWORD, Guarded
 from tests.peers.programs import PEERS
 from tests.peers.system import System
-from tests.peers.waiting import eventually
 
 Theme = Literal["light", "dark"]
-BEHIND_S: Final = 15 * 60
-EVERY_S: Final = 2
-AT_ONCE: Final = 100
+# a demo; one on its first day, behind a login; the same with a device that has yet to speak
+State = Literal["full", "empty", "silent"]
 SHARP: Final = 2
 LIVE: Final = "[data-part=connection][data-phase=live]"
 BUSY: Final = "() => Number(document.querySelector('[data-part=rate] strong')?.textContent) >= 4"
-PATHS: Final = {
-    "overview": "/",
-    "devices": "/devices",
-    "device": "/devices/demo-greenhouse",
-    "dead-letters": "/dead-letters",
-    "users": "/users",
-    "api-keys": "/api-keys",
-    "settings": "/settings",
+LOGIN: Final = "login"
+PATHS: Final[dict[State, dict[str, str]]] = {
+    "full": {
+        "overview": "/",
+        "devices": "/devices",
+        "cards": "/devices?show=cards",
+        "device": "/devices/demo-greenhouse",
+        "knee": f"/devices/{KNEE}/knee",
+        "dead-letters": "/dead-letters",
+        "users": "/users",
+        "api-keys": "/api-keys",
+        "settings": "/settings",
+    },
+    "empty": {
+        LOGIN: "/",
+        "overview": "/",
+        "devices": "/devices",
+        "dead-letters": "/dead-letters",
+        "users": "/users",
+        "api-keys": "/api-keys",
+        "settings": "/settings",
+        "unknown": "/no-such-page",
+    },
+    "silent": {"overview": "/", "devices": "/devices", "device": f"/devices/{NEW}", "knee": f"/devices/{NEW}/knee"},
 }
 
 
@@ -42,13 +53,19 @@ class Picture(NamedTuple):
     theme: Theme
     width: int
     height: int
+    state: State = "full"
 
-    def look(self) -> tuple[str, int]:
+    def look(self) -> tuple[Theme, int]:
         return self.theme, self.width
 
     @property
+    def path(self) -> str:
+        return PATHS[self.state][self.name]
+
+    @property
     def file(self) -> str:
-        return f"{self.name}-{self.theme}-{self.width}.png"
+        state = "" if self.state == "full" else f"-{self.state}"
+        return f"{self.name}{state}-{self.theme}-{self.width}.png"
 
 
 README: Final = (
@@ -59,29 +76,11 @@ README: Final = (
 
 
 def every_picture() -> Iterator[Picture]:
-    """Each page as it looks on a phone, a laptop and a wall, in both themes."""
+    """Each page as it looks on a phone, a laptop and a wall, in both themes, with much on it and with nothing."""
     themes: tuple[Theme, ...] = ("light", "dark")
-    for name, theme, (width, height) in product(PATHS, themes, ((390, 844), (1280, 800), (2560, 1440))):
-        yield Picture(name, theme, width, height)
-
-
-def past(device: DemoDevice) -> Iterator[dict[str, object]]:
-    """What it would have sent, had it been there."""
-    noise, now_s = random.Random(device.device_id), time.time()
-    for age_s in range(BEHIND_S, 0, -EVERY_S):
-        at_s = now_s - age_s
-        yield {"timestamp": datetime.fromtimestamp(at_s, UTC).isoformat(), **reading(device, at_s, noise)}
-
-
-def fill(system: System) -> None:
-    for device in DEVICES:
-        samples = past(device)
-        while part := list(islice(samples, AT_ONCE)):
-            system.publish(f"iot/devices/{device.device_id}/data", json.dumps(part))
-        name = device.device_id.removeprefix("demo-").replace("-", " ").capitalize()
-        system.request("POST", "/api/devices", {"device_id": device.device_id, "name": name})
-    system.publish("iot/devices/demo-old-sensor/data", '{"temperature": ')
-    eventually(lambda: system.get("/api/v1/ingest/books")["total"]["dead_lettered"] == 1)
+    for state, paths in PATHS.items():
+        for theme, (width, height), name in product(themes, ((390, 844), (1280, 800), (2560, 1440)), paths):
+            yield Picture(name, theme, width, height, state)
 
 
 def take(browser: Browser, system: System, pictures: list[Picture], folder: Path) -> None:
@@ -95,16 +94,32 @@ def take(browser: Browser, system: System, pictures: list[Picture], folder: Path
     )
     page = context.new_page()
     page.goto(system.http)
+    if first.name == LOGIN:
+        save(page, folder / pictures.pop(0).file)
+    if first.state != "full":
+        page.get_by_label("E-mail").fill(ADMIN)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
     page.locator(LIVE).wait_for()
-    page.wait_for_function(BUSY)
+    if first.state == "full":
+        page.wait_for_function(BUSY)
     for picture in pictures:
-        page.goto(f"{system.http}/#{PATHS[picture.name]}")
-        page.wait_for_load_state("networkidle")
-        # what came with the last answer is drawn twice a second
-        page.wait_for_timeout(1_000)
-        page.screenshot(path=folder / picture.file)
-        sys.stdout.write(f"{folder / picture.file}\n")
+        page.goto(f"{system.http}/#{picture.path}")
+        save(page, folder / picture.file)
     context.close()
+
+
+def save(page: Page, path: Path) -> None:
+    page.wait_for_load_state("networkidle")
+    # what came with the last answer is drawn twice a second
+    page.wait_for_timeout(1_000)
+    page.screenshot(path=path)
+    sys.stdout.write(f"{path}\n")
+
+
+def take_all(browser: Browser, system: System, pictures: list[Picture], folder: Path) -> None:
+    for _, alike in groupby(pictures, key=Picture.look):
+        take(browser, system, list(alike), folder)
 
 
 def main(words: list[str]) -> None:
@@ -115,16 +130,29 @@ def main(words: list[str]) -> None:
     if found is None:
         sys.exit("screenshots: no Chromium here: sudo scripts/peers installs it")
     with TemporaryDirectory() as data, sync_playwright() as playwright:
-        system = System(Path(data) / "data", "--demo")
-        system.start()
+        browser = playwright.chromium.launch(executable_path=str(found), args=list(QUIET))
+        demo = System(Path(data) / "demo", "--demo")
+        demo.start()
         try:
-            fill(system)
-            browser = playwright.chromium.launch(executable_path=str(found), args=list(QUIET))
-            for _, alike in groupby(sorted(pictures, key=Picture.look), key=Picture.look):
-                take(browser, system, list(alike), folder)
-            browser.close()
+            fill(demo)
+            if "--all" in words:
+                furnish(demo)
+            take_all(browser, demo, [one for one in pictures if one.state == "full"], folder)
         finally:
-            system.stop()
+            demo.stop()
+        if "--all" in words:
+            first_day(browser, Guarded(Path(data) / "first"), pictures, folder)
+        browser.close()
+
+
+def first_day(browser: Browser, system: Guarded, pictures: list[Picture], folder: Path) -> None:
+    system.start()
+    try:
+        take_all(browser, system, [one for one in pictures if one.state == "empty"], folder)
+        system.ask("POST", "/api/v1/devices", {"device_id": NEW, "name": "Just unpacked"})
+        take_all(browser, system, [one for one in pictures if one.state == "silent"], folder)
+    finally:
+        system.stop()
 
 
 if __name__ == "__main__":

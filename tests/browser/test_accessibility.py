@@ -36,7 +36,7 @@ PAGES: Final = (
     pytest.param(Shown("/devices", "tr[data-device]", "Add device"), marks=pytest.mark.long),
     pytest.param(Shown("/devices", "tr[data-device]", "Edit Seen"), marks=pytest.mark.long),
     pytest.param(Shown("/devices", "tr[data-device]", "Many at once"), marks=pytest.mark.long),
-    Shown("/devices/seen", "[data-part=panel]"),
+    Shown("/devices/seen", "[data-part=facts] button:enabled"),
     Shown("/dead-letters", "[data-part=dead-letter-list]"),
     Shown("/users", "[data-part=users]"),
     pytest.param(Shown("/users", "[data-part=users]", "Add user"), marks=pytest.mark.long),

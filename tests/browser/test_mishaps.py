@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.peers.system import System
 from tests.peers.waiting import eventually
@@ -11,6 +11,7 @@ from tests.peers.waiting import eventually
 pytestmark = [pytest.mark.peer("chromium"), pytest.mark.peer("dashboard")]
 
 LIVE = "[data-part=connection][data-phase=live]"
+GAP = {"type": "gap", "devices": "*", "since": "", "from": "", "to": ""}
 MARK = "window.before = true"
 MARKED = "window.before === true"
 
@@ -52,6 +53,33 @@ def upgraded(page: Page, chunk: str) -> None:
     again: list[str] = []
     page.on("request", lambda asked: again.append(asked.url) if asked.is_navigation_request() else None)
     page.route(f"**/assets/{chunk}-*.js", lambda it: it.continue_() if again else it.fulfill(status=404))
+
+
+def test_what_live_left_out_is_read_from_history(shared_system: System, page: Page) -> None:
+    """A hole that the line can't fill, as a page that was too slow is told of, is soon none in an open chart."""
+    lines: list[WebSocketRoute] = []
+    page.route_web_socket("**/ws", lambda line: lines.append(without_readings(line)))
+    asked: list[int] = []
+    page.on("response", lambda answer: asked.append(1) if answer.url.endswith("/readings/query") else None)
+    for _ in range(2):
+        publish(shared_system, "holed")
+    open_live(page, shared_system, "devices/holed")
+    chart = page.locator("[data-chart=temperature]")
+    expect(chart).to_have_attribute("data-points", "2")
+    eventually(lambda: page.evaluate("1") and len(asked) >= 2)  # the second one comes by itself
+    for _ in range(3):
+        publish(shared_system, "holed")
+    eventually(lambda: len(shared_system.get("/api/v1/devices/holed/readings")["data"]) == 5)
+    expect(chart).to_have_attribute("data-points", "2")
+    lines[0].send(json.dumps({**GAP, "reason": "slow_client", "dropped": 3}))
+    expect(chart).to_have_attribute("data-points", "5")
+
+
+def without_readings(line: WebSocketRoute) -> WebSocketRoute:
+    """A live connection that tells everything but readings."""
+    server = line.connect_to_server()
+    server.on_message(lambda told: None if json.loads(told)["type"] == "readings" else line.send(told))
+    return line
 
 
 def test_a_press_inside_a_dialogs_frame_does_not_close_it(shared_system: System, page: Page) -> None:

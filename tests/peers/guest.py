@@ -13,7 +13,7 @@ from tests.peers.outside import FIRST, Outside
 from tests.peers.waiting import eventually, eventually_async
 
 _WITHIN_S = 15.0
-_OWN = "a sentence of the operator"
+OWN = "a sentence of the operator"
 
 
 class Guest:
@@ -24,9 +24,9 @@ class Guest:
         self._bearer: dict[str, str] = {}
         if first_password is not None:
             self._login(first_password)
-            change = {"current_password": first_password, "new_password": _OWN}
+            change = {"current_password": first_password, "new_password": OWN}
             self.ask("POST", "/api/v1/auth/password", change, 204)
-        self._login(_OWN)
+        self._login(OWN)
 
     def _login(self, password: str) -> None:
         self._bearer = {}

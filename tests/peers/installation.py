@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
@@ -38,6 +39,26 @@ http {{
 """
 
 
+class Program:
+    """A server by its command: started and stopped by its pid, as often as one likes; its log goes on."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        assert shutil.which(command[0])
+        self._command = command
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            process.wait(20)
+
+
 class Installation:
     """Started on entering, stopped by pid on leaving."""
 
@@ -54,6 +75,9 @@ class Installation:
         self.api = ApiProcess(folder / "api", **self._settings("api", "read"))
         self.realtime = RealtimeProcess(folder / "live", "realtime", **self._settings("realtime", "read"))
         self.ingest = Worker(folder / "ingest", **self._settings("ingest", "write"))
+        self._broker = Program(
+            [str(PEERS["mosquitto"]()), "-c", str(folder / "broker" / "mosquitto.conf")], folder / "broker" / "log"
+        )
 
     def _setup(self, https_port: int) -> None:
         command = [sys.executable, str(DEPLOY / "setup"), "127.0.0.1", "--https-port", str(https_port)]
@@ -102,9 +126,7 @@ class Installation:
                 store.Wanted(self.influx.url, "telemetrio", "telemetrio", 0, *passwords, self.folder / "tokens")
             )
             self._start_broker(stack)
-            for service in (self.api, self.realtime, self.ingest):
-                stack.callback(service.stop)
-                service.start()
+            self._start_services(stack)
             self._start_proxy(stack)
             self.api.ready()
             eventually(lambda: self.ingest.get("/readyz")["ready"], 40)
@@ -134,6 +156,15 @@ class Installation:
         for statement in (role, "CREATE DATABASE telemetrio OWNER telemetrio"):
             subprocess.run([*psql, "-c", statement], check=True, capture_output=True)
 
+    def _start_services(self, stack: ExitStack) -> None:
+        """All at once: most of what each waits for is its own imports."""
+        services = (self.api, self.realtime, self.ingest)
+        for service in services:
+            stack.callback(service.stop)
+        with ThreadPoolExecutor() as pool:
+            for started in [pool.submit(service.start) for service in services]:
+                started.result()
+
     def _start_broker(self, stack: ExitStack) -> None:
         data = self.folder / "broker"
         data.mkdir()
@@ -145,8 +176,16 @@ class Installation:
         text = text.replace("listener 1883", f"listener {self._mqtt_port} 127.0.0.1")
         # it drops root's rights, and could not write into a test's directory then
         (data / "mosquitto.conf").write_text(f"user root\n{text}")
-        _run(stack, [str(PEERS["mosquitto"]()), "-c", str(data / "mosquitto.conf")], data / "log")
+        stack.callback(self.stop_broker)
+        self.start_broker()
+
+    def start_broker(self) -> None:
+        """Return when it accepts connections."""
+        self._broker.start()
         eventually(lambda: _accepts(self._mqtt_port), 20)
+
+    def stop_broker(self) -> None:
+        self._broker.stop()
 
     def _start_proxy(self, stack: ExitStack) -> None:
         folder = self.folder / "proxy"
@@ -164,8 +203,10 @@ class Installation:
         templates = [DEPLOY / "proxy" / name for name in ("telemetrio.conf.template", "pin-one.conf.template")]
         sites = "\n".join(rendered(template.read_text(), given) for template in templates)
         (folder / "nginx.conf").write_text(_MAIN.format(folder=folder, sites=sites))
-        nginx = str(PEERS["nginx"]())
-        _run(stack, [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf")], folder / "log")
+        command = [str(PEERS["nginx"]()), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+        nginx = Program(command, folder / "log")
+        stack.callback(nginx.stop)
+        nginx.start()
         eventually((folder / "nginx.pid").exists, 20)
 
     @property
@@ -188,11 +229,3 @@ def rendered(template: str, given: dict[str, str]) -> str:
 def _accepts(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _run(stack: ExitStack, command: list[str], log: Path) -> None:
-    assert shutil.which(command[0])
-    with log.open("ab") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file)
-    stack.callback(process.wait, 20)
-    stack.callback(process.terminate)

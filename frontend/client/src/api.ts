@@ -10,7 +10,11 @@ export type Method = Route extends `${infer Name} ${string}` ? Name : never;
 export type PathOf<M extends Method> = { [R in Route]: R extends `${M} ${infer P}` ? P : never }[Route];
 export type Answer<R extends Route> = Routes[R]["answer"];
 /** What a route is asked with: `path`, `query`, `body` as far as it has them. */
-export type Question<R extends Route> = Omit<Routes[R], "answer"> & { signal?: AbortSignal };
+export type Question<R extends Route> = Omit<Routes[R], "answer"> & {
+  signal?: AbortSignal;
+  /** In place of the client's own. */
+  timeoutMs?: number;
+};
 type Asked<R extends Route> = object extends Question<R> ? [question?: Question<R>] : [question: Question<R>];
 type At<M extends Method, P extends string> = `${M} ${P}` & Route;
 
@@ -19,8 +23,8 @@ export interface ApiOptions {
   url?: string;
   /** The access token or API key of now; null: ask without. */
   token?: () => string | null | Promise<string | null>;
-  /** After a 401: get a new token, which `token` then tells. Runs once, however many requests wait for it. */
-  refresh?: () => Promise<unknown>;
+  /** After a 401: get another token, which `token` then tells. Runs once, however many requests wait for it. */
+  refresh?: (refused: string | null) => Promise<unknown>;
   timeoutMs?: number;
   fetch?: typeof fetch;
   /** Sees every answer before it is read. */
@@ -36,6 +40,7 @@ interface Parts {
   query?: Record<string, unknown>;
   body?: unknown;
   signal?: AbortSignal;
+  timeoutMs?: number;
 }
 
 export class Api {
@@ -74,10 +79,10 @@ export class Api {
       this.request(`${method} ${path}` as At<M, P>, ...asked);
   }
 
-  /** Whether there is another token than the one that was refused: somebody else may have got it meanwhile. */
+  /** Whether there is a token, and another than the one that was refused: somebody else may have got it meanwhile. */
   private async renewed(refused: string | null): Promise<boolean> {
     if ((await this.token()) === refused) {
-      this.refreshing ??= this.options.refresh?.().finally(() => (this.refreshing = null)) ?? null;
+      this.refreshing ??= this.options.refresh?.(refused).finally(() => (this.refreshing = null)) ?? null;
       try {
         await this.refreshing;
       } catch (error) {
@@ -85,14 +90,15 @@ export class Api {
         throw error;
       }
     }
-    return (await this.token()) !== refused;
+    const next = await this.token();
+    return next !== null && next !== refused;
   }
 
   private async send(method: string, url: string, parts: Parts, token: string | null): Promise<unknown> {
     const patience = new AbortController();
     const timer = isUpload(parts.body)
       ? undefined // a large file takes as long as it takes
-      : setTimeout(() => patience.abort(), this.options.timeoutMs ?? TIMEOUT_MS);
+      : setTimeout(() => patience.abort(), parts.timeoutMs ?? this.options.timeoutMs ?? TIMEOUT_MS);
     const signal = parts.signal ? AbortSignal.any([parts.signal, patience.signal]) : patience.signal;
     const { fetch = globalThis.fetch } = this.options;
     try {
@@ -129,12 +135,19 @@ function written(body: unknown, token: string | null): RequestInit {
 
 async function read(response: Response): Promise<unknown> {
   const json = response.headers.get("Content-Type")?.startsWith("application/json") ?? false;
-  if (response.ok) return json ? await response.json() : response.status === 204 ? undefined : response;
+  if (response.status === 204) return undefined;
+  if (response.ok && isPage(response)) throw new Unreachable("Something else answers in place of the server.");
+  if (response.ok) return json ? await response.json() : response;
   const told = asError(json ? await response.json() : null);
   const message = told.message ?? told.error ?? `The server answers ${String(response.status)}.`;
   if (AWAY.has(response.status)) throw new Unreachable(message, {}, told.code ?? null, retryAfterMs(response));
   const { code = "", details = [], request_id = null } = told;
   throw new Refused(response.status, code, message, details, request_id, retryAfterMs(response));
+}
+
+/** No route answers with one: a hotel's login does, and a server of other files. */
+function isPage(response: Response): boolean {
+  return response.headers.get("Content-Type")?.startsWith("text/html") ?? false;
 }
 
 interface Told {

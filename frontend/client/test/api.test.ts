@@ -46,7 +46,7 @@ test("what is not given is not in the address", () => {
 
 test("JSON is a value, nothing is undefined, a file is the response", async () => {
   const file = new Response("a,b\n", { headers: { "Content-Type": "text/csv" } });
-  const { api: client } = api([Response.json([{ id: 1 }]), new Response(null, { status: 204 }), file]);
+  const { api: client } = api([Response.json([{ id: 1 }]), new Response(null, { status: 204, headers: { "Content-Type": "text/html; charset=utf-8" } }), file]);
   expect(await client.get("/api/devices")).toEqual([{ id: 1 }]);
   expect(await client.delete("/api/v1/items/{item_id}", { path: { item_id: 1 } })).toBeUndefined();
   expect(await (await client.get("/api/v1/devices/bulk")).text()).toBe("a,b\n");
@@ -79,6 +79,12 @@ test("what is away may come back: no answer, none that can be read, or one that 
   expect(errors[3]).toMatchObject({ code: "store_unavailable", retryAfterMs: 7000 });
 });
 
+test("a page in place of an answer is no answer", async () => {
+  const login = new Response("<html>", { headers: { "Content-Type": "text/html; charset=utf-8" } });
+  const { api: client } = api([login]);
+  await expect(client.get("/api/devices")).rejects.toBeInstanceOf(Unreachable);
+});
+
 test("a silent server is given up, an upload is not", async () => {
   vi.useFakeTimers();
   const fetch = (_url: unknown, init?: RequestInit) =>
@@ -87,6 +93,8 @@ test("a silent server is given up, an upload is not", async () => {
     });
   const client = new Api({ fetch });
   const asking = expect(client.get("/api/devices")).rejects.toBeInstanceOf(Unreachable);
+  let patient = true;
+  const waiting = client.get("/api/devices", { timeoutMs: 30_000 }).catch(() => (patient = false));
   const stop = new AbortController();
   const body = { contentType: "text/csv", content: "" } as const;
   const sending = expect(client.post("/api/v1/devices/bulk", { body, signal: stop.signal })).rejects.toBeInstanceOf(
@@ -94,6 +102,10 @@ test("a silent server is given up, an upload is not", async () => {
   );
   await vi.advanceTimersByTimeAsync(10_000);
   await asking;
+  expect(patient).toBe(true);
+  await vi.advanceTimersByTimeAsync(20_000);
+  await waiting;
+  expect(patient).toBe(false);
   stop.abort();
   await sending;
   vi.useRealTimers();
@@ -115,6 +127,15 @@ test("a token that has run out is renewed once, for all who wait", async () => {
     "Bearer new",
     "Bearer new",
   ]);
+});
+
+test("who is logged out meanwhile does not ask again as nobody", async () => {
+  let token: string | null = "old";
+  const refresh = vi.fn((_refused: string | null) => Promise.resolve((token = null)));
+  const { api: client, asked } = api([no(401, "session_ended")], { token: () => token, refresh });
+  await expect(client.get("/api/devices")).rejects.toMatchObject({ code: "session_ended" });
+  expect(refresh).toHaveBeenCalledWith("old");
+  expect(asked).toHaveLength(1);
 });
 
 test("a second 401, and a refresh that is refused, are the caller's to know", async () => {

@@ -1,119 +1,81 @@
-// The routes about people: logging in, users, API keys, typed.
-import { ask, json, post, request } from "./http";
+// The routes about people: logging in, users, API keys.
+import { anonymous, api } from "./http";
+import type { Answer, Question, routes } from "./http";
 
-export type Role = "user" | "admin";
-export type Scope = "read" | "write" | "live" | "admin";
-
-export interface User {
-  id: number;
-  name: string;
-  email: string | null;
-  role: Role;
-  disabled: boolean;
-  must_change_password: boolean;
-  can_log_in: boolean;
-  created_at: string;
-}
-
-export interface Tokens {
-  access_token: string;
-  expires_in: number;
-  /** Null: it is in the cookie. */
-  refresh_token: string | null;
-  user: User;
-}
-
-export interface ApiKey {
-  id: string;
-  user_id: number;
-  name: string;
-  hint: string;
-  scopes: Scope[];
-  created_at: string;
-  expires_at: string | null;
-  last_used_at: string | null;
-  revoked_at: string | null;
-}
-
-export interface LoginSession {
-  id: string;
-  created_at: string;
-  last_used_at: string;
-  expires_at: string;
-  current: boolean;
-}
-
-const AUTH = "/api/v1/auth";
-const USERS = "/api/v1/users";
-const KEYS = "/api/v1/api-keys";
+export type User = routes.User;
+export type Role = User["role"];
+export type ApiKey = routes.Key;
+export type Scope = ApiKey["scopes"][number];
+export type LoginSession = routes.OwnSession;
+export type Tokens = Answer<"POST /api/v1/auth/login">;
+export type UserChange = Question<"PATCH /api/v1/users/{user_id}">["body"];
 
 export function logIn(email: string, password: string, cookie: boolean): Promise<Tokens> {
-  return ask(`${AUTH}/login`, json("POST", { email, password, cookie }), null);
+  return anonymous.post("/api/v1/auth/login", { body: { email, password, cookie } });
 }
 
-/** `refreshToken` null: the one in the cookie. */
-export function refreshTokens(refreshToken: string | null): Promise<Tokens> {
-  return ask(`${AUTH}/refresh`, json("POST", refreshToken === null ? {} : { refresh_token: refreshToken }), null);
+/** `refresh_token` null: the one in the cookie. */
+export function refreshTokens(refresh_token: string | null): Promise<Tokens> {
+  return anonymous.post("/api/v1/auth/refresh", { body: refresh_token === null ? {} : { refresh_token } });
 }
 
-export function logOut(token: string | null): Promise<void> {
-  return ask(`${AUTH}/logout`, json("POST", {}), token);
+export function logOut(): Promise<void> {
+  return api.post("/api/v1/auth/logout", { body: {} });
 }
 
 export function changePassword(current_password: string, new_password: string): Promise<void> {
-  return post(`${AUTH}/password`, { current_password, new_password });
+  return api.post("/api/v1/auth/password", { body: { current_password, new_password } });
 }
 
 export function listSessions(): Promise<LoginSession[]> {
-  return request(`${AUTH}/sessions`);
+  return api.get("/api/v1/auth/sessions");
 }
 
-export function endSession(id: string): Promise<void> {
-  return request(`${AUTH}/sessions/${encodeURIComponent(id)}`, { method: "DELETE" });
+export function endSession(session_id: string): Promise<void> {
+  return api.delete("/api/v1/auth/sessions/{session_id}", { path: { session_id } });
 }
 
 export function endOtherSessions(): Promise<void> {
-  return request(`${AUTH}/sessions`, { method: "DELETE" });
+  return api.delete("/api/v1/auth/sessions");
 }
 
-export interface UsersPage {
-  data: User[];
-  total: number;
+export function listUsers(page: number, per_page: number, q: string): Promise<Answer<"GET /api/v1/users">> {
+  return api.get("/api/v1/users", { query: { page, per_page, q: q || undefined } });
 }
 
-export function listUsers(page: number, perPage: number, q: string): Promise<UsersPage> {
-  const parameters = new URLSearchParams({ page: String(page), per_page: String(perPage), ...(q === "" ? {} : { q }) });
-  return request(`${USERS}?${parameters}`);
+/** Only administrators may ask. */
+export function readUser(user_id: number): Promise<User> {
+  return api.get("/api/v1/users/{user_id}", { path: { user_id } });
 }
 
-export function addUser(user: { email: string; name: string; role: Role; password: string }): Promise<User> {
-  return post(USERS, user);
+export function addUser(user: Question<"POST /api/v1/users">["body"]): Promise<User> {
+  return api.post("/api/v1/users", { body: user });
 }
 
-export function changeUser(id: number, changes: Partial<Pick<User, "name" | "email" | "role" | "disabled">>): Promise<User> {
-  return request(`${USERS}/${id}`, json("PATCH", changes));
+export function changeUser(user_id: number, changes: UserChange): Promise<User> {
+  return api.patch("/api/v1/users/{user_id}", { path: { user_id }, body: changes });
 }
 
-export function setPassword(id: number, password: string): Promise<void> {
-  return request(`${USERS}/${id}/password`, json("PUT", { password }));
+export function setPassword(user_id: number, password: string): Promise<void> {
+  return api.put("/api/v1/users/{user_id}/password", { path: { user_id }, body: { password } });
 }
 
-export function deleteUser(id: number): Promise<void> {
-  return request(`${USERS}/${id}`, { method: "DELETE" });
+export function deleteUser(user_id: number): Promise<void> {
+  return api.delete("/api/v1/users/{user_id}", { path: { user_id } });
 }
 
 export function listKeys(): Promise<ApiKey[]> {
-  return request(KEYS);
+  return api.get("/api/v1/api-keys");
 }
 
-export function addKey(key: { name: string; scopes: Scope[]; expires_in_days?: number }): Promise<ApiKey & { key: string }> {
-  return post(KEYS, key);
+export function addKey(key: Question<"POST /api/v1/api-keys">["body"]): Promise<Answer<"POST /api/v1/api-keys">> {
+  return api.post("/api/v1/api-keys", { body: key });
 }
 
-export function revokeKey(id: string): Promise<void> {
-  return request(`${KEYS}/${encodeURIComponent(id)}`, { method: "DELETE" });
+export function revokeKey(key_id: string): Promise<void> {
+  return api.delete("/api/v1/api-keys/{key_id}", { path: { key_id } });
 }
 
 export async function readTicket(): Promise<string> {
-  return (await post<{ ticket: string }>("/api/v1/live/ticket", {})).ticket;
+  return (await api.post("/api/v1/live/ticket", { body: {} })).ticket;
 }

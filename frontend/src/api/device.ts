@@ -1,50 +1,19 @@
-// One device: who it is, what may be changed about it, and what it proves itself with.
-import type { Value } from "../live/messages";
-import { Refused, request } from "./http";
+// One device: who it is, what may be changed about it, what it proves itself with, and its readings as a file.
+import { PATIENT_MS, Refused, api, download } from "./http";
+import type { Answer, Question, routes } from "./http";
 
-export interface DeviceFacts {
-  device_id: string;
-  name: string;
-  status: "online" | "offline";
-  last_seen: string | null;
-  measurement: string | null;
-  profile: string | null;
-  units: Record<string, string>;
-  values: Record<string, Value | null>;
-  claimed: boolean;
-  disabled: boolean;
-  user_id: number;
-  created_at: string;
-}
-
-export interface DeviceChange {
-  name?: string;
-  profile?: string;
-  disabled?: boolean;
-  user_id?: number;
-}
-
-export interface Credential {
-  name: string;
-  username: string;
-  created_at: string;
-  last_used_at: string | null;
-}
-
+export type DeviceRecord = routes.Device;
+export type DeviceChange = Question<"PATCH /api/v1/devices/{device_id}">["body"];
+export type DeviceClaim = Question<"POST /api/v1/devices/{device_id}/claim">["body"];
+export type Credential = routes.Credential;
 /** `password` is in this answer and nowhere else. */
-export type MadeCredential = Credential & { password: string };
+export type MadeCredential = Answer<"POST /api/v1/devices/{device_id}/credentials">;
 
-function send<T>(method: string, path: string, body?: unknown): Promise<T> {
-  if (body === undefined) return request(path, { method });
-  return request(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-}
+type ExportQuery = NonNullable<Question<"GET /api/v1/readings/export">["query"]>;
+export type ExportFormat = NonNullable<ExportQuery["format"]>;
 
-function pathOf(deviceId: string): string {
-  return `/api/v1/devices/${encodeURIComponent(deviceId)}`;
-}
-
-export function readDevice(deviceId: string): Promise<DeviceFacts> {
-  return ofNewcomer(() => request(pathOf(deviceId)));
+export function readDevice(device_id: string): Promise<DeviceRecord> {
+  return ofNewcomer(() => api.get("/api/v1/devices/{device_id}", { path: { device_id } }));
 }
 
 /** Who spoke for the first time a moment ago is heard live before it stands in the database. */
@@ -60,39 +29,29 @@ async function ofNewcomer<T>(question: () => Promise<T>): Promise<T> {
   return question();
 }
 
-export function changeDevice(deviceId: string, change: DeviceChange): Promise<DeviceFacts> {
-  return send("PATCH", pathOf(deviceId), change);
+export function changeDevice(device_id: string, change: DeviceChange): Promise<DeviceRecord> {
+  return api.patch("/api/v1/devices/{device_id}", { path: { device_id }, body: change });
 }
 
-export function claimDevice(deviceId: string, name: string): Promise<DeviceFacts> {
-  return send("POST", `${pathOf(deviceId)}/claim`, { name });
+export function claimDevice(device_id: string, claim: DeviceClaim): Promise<DeviceRecord> {
+  return api.post("/api/v1/devices/{device_id}/claim", { path: { device_id }, body: claim });
 }
 
-export function deleteDevice(deviceId: string): Promise<null> {
-  return send("DELETE", pathOf(deviceId));
+export function deleteDevice(device_id: string): Promise<void> {
+  return api.delete("/api/v1/devices/{device_id}", { path: { device_id } });
 }
 
-export function listProfiles(): Promise<{ name: string }[]> {
-  return request("/api/v1/profiles");
+export function listCredentials(device_id: string): Promise<Credential[]> {
+  return ofNewcomer(() => api.get("/api/v1/devices/{device_id}/credentials", { path: { device_id } }));
 }
 
-export function readOwner(userId: number): Promise<{ name: string; email: string | null }> {
-  return request(`/api/v1/users/${userId}`);
+export function makeCredential(device_id: string, name: string): Promise<MadeCredential> {
+  return api.post("/api/v1/devices/{device_id}/credentials", { path: { device_id }, body: { name } });
 }
 
-export function listCredentials(deviceId: string): Promise<Credential[]> {
-  return ofNewcomer(() => request(`${pathOf(deviceId)}/credentials`));
+export function revokeCredential(device_id: string, name: string): Promise<void> {
+  return api.delete("/api/v1/devices/{device_id}/credentials/{name}", { path: { device_id, name } });
 }
-
-export function makeCredential(deviceId: string, name: string): Promise<MadeCredential> {
-  return send("POST", `${pathOf(deviceId)}/credentials`, { name });
-}
-
-export function revokeCredential(deviceId: string, name: string): Promise<null> {
-  return send("DELETE", `${pathOf(deviceId)}/credentials/${encodeURIComponent(name)}`);
-}
-
-export type ExportFormat = "csv" | "ndjson" | "parquet";
 
 export interface ExportQuestion {
   devices: readonly string[];
@@ -102,13 +61,13 @@ export interface ExportQuestion {
   format: ExportFormat;
 }
 
-export function exportPath({ devices, metrics, from, to, format }: ExportQuestion): string {
-  const parameters = new URLSearchParams({
+export function exportReadings({ devices, metrics, from, to, format }: ExportQuestion, signal: AbortSignal): Promise<Blob> {
+  const query = {
     devices: devices.join(","),
     metrics: metrics.join(","),
     start: new Date(from).toISOString(),
     end: new Date(to).toISOString(),
     format,
-  });
-  return `/api/v1/readings/export?${parameters}`;
+  };
+  return download(api.get("/api/v1/readings/export", { query, signal, timeoutMs: PATIENT_MS }), signal);
 }

@@ -1,19 +1,15 @@
-// What ingest tells of itself: how long each stage of the flow takes.
-import { request } from "./http";
+// What ingest tells of itself: its books, and how long each stage of the flow takes.
+import { api } from "./http";
+import type { routes } from "./http";
 
-export interface StageTimes {
-  stage: "device" | "commit" | "store";
-  p50_ms: number;
-  p99_ms: number;
-  n: number;
-}
+export type BookTotals = routes.Counters;
+export type StageTimes = routes.Stage;
+export type StageSource = routes.StagesOfSource;
 
-export interface StageSource {
-  source: string;
-  stages: StageTimes[];
-  age_s: number;
+export async function readTotals(): Promise<BookTotals> {
+  return (await api.get("/api/v1/ingest/books")).total;
 }
 
 export async function readStages(): Promise<StageSource[]> {
-  return (await request<{ sources: StageSource[] }>("/api/v1/ingest/stages")).sources;
+  return (await api.get("/api/v1/ingest/stages")).sources;
 }

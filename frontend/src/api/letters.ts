@@ -1,27 +1,9 @@
 // Dead letters: list, count, read, drive again, give up.
-import { download, post, request } from "./http";
+import { api, download } from "./http";
+import type { Answer, routes } from "./http";
 
-export interface Letter {
-  id: number;
-  kind: "message" | "part" | "reading" | "shed";
-  code: string;
-  detail: string;
-  device_id: string | null;
-  topic: string;
-  received_at: string;
-  entries: number;
-  payload_bytes: number;
-  payload_text: string;
-  sha256: string;
-  paths: { path: string; code: string }[];
-}
-
-export interface CodeCount {
-  code: string;
-  letters: number;
-  devices: number;
-  newest_at: string;
-}
+export type Letter = routes.Letter;
+export type CodeCount = routes.Code;
 
 /** What a list shows; the same words choose what is driven again or discarded. */
 export interface Choice {
@@ -30,20 +12,17 @@ export interface Choice {
   device_id: string;
 }
 
-const PATH = "/api/v1/dead-letters";
-
-export function listLetters(choice: Choice, page: number, perPage: number): Promise<{ data: Letter[]; total: number }> {
-  const parameters = new URLSearchParams({ page: String(page), per_page: String(perPage) });
-  for (const [name, value] of Object.entries(choice)) if (value !== "") parameters.set(name, value);
-  return request(`${PATH}?${parameters}`);
+export function listLetters({ q, code, device_id }: Choice, page: number, per_page: number): Promise<Answer<"GET /api/v1/dead-letters">> {
+  const query = { page, per_page, q: q || undefined, code: code || undefined, device_id: device_id || undefined };
+  return api.get("/api/v1/dead-letters", { query });
 }
 
 export function countLetters(deviceId = ""): Promise<CodeCount[]> {
-  return request(`${PATH}/codes${deviceId === "" ? "" : `?device_id=${encodeURIComponent(deviceId)}`}`);
+  return api.get("/api/v1/dead-letters/codes", { query: { device_id: deviceId || undefined } });
 }
 
-export async function rawBytes(id: number): Promise<Uint8Array<ArrayBuffer>> {
-  const saved = await download(`${PATH}/${id}/raw`);
+export async function rawBytes(letter_id: number): Promise<Uint8Array<ArrayBuffer>> {
+  const saved = await download(api.get("/api/v1/dead-letters/{letter_id}/raw", { path: { letter_id } }));
   return new Uint8Array(await saved.arrayBuffer());
 }
 
@@ -52,13 +31,13 @@ export type Action = "redrive" | "discard";
 /** How many were handed over; at most 10,000 at once. */
 export async function command(action: Action, chosen: { ids: number[] } | Choice): Promise<number> {
   const body = "ids" in chosen ? chosen : wanted(chosen);
-  return (await post<{ commanded: number }>(`${PATH}/${action}`, body)).commanded;
+  return (await api.post(`/api/v1/dead-letters/${action}`, { body })).commanded;
 }
 
-function wanted({ q, code, device_id }: Choice): Record<string, unknown> {
+function wanted({ q, code, device_id }: Choice) {
   return {
-    ...(q === "" ? {} : { q }),
-    ...(code === "" ? {} : { code: [code] }),
-    ...(device_id === "" ? {} : { device_id: [device_id] }),
+    q: q || undefined,
+    code: code === "" ? undefined : [code],
+    device_id: device_id === "" ? undefined : [device_id],
   };
 }

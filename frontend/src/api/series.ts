@@ -1,10 +1,12 @@
 // Readings for a chart: `POST /api/v1/readings/query`, page by page, as typed arrays.
 import type { Every } from "../readings/resolution";
 import type { Span } from "../readings/span";
-import { PATIENT_MS, request } from "./http";
+import { PATIENT_MS, api } from "./http";
+import type { Answer, Question } from "./http";
 
-export const AGGREGATES = ["mean", "min", "max", "sum", "count", "first", "last", "median", "p95", "stddev"] as const;
-export type Aggregate = (typeof AGGREGATES)[number];
+type Body = Question<"POST /api/v1/readings/query">["body"];
+export type Aggregate = NonNullable<Body["aggregates"]>[number];
+export const AGGREGATES = ["mean", "min", "max", "sum", "count", "first", "last", "median", "p95", "stddev"] as const satisfies readonly Aggregate[];
 
 export interface SeriesQuestion {
   deviceId: string;
@@ -14,18 +16,6 @@ export interface SeriesQuestion {
   maxPoints?: number;
   every?: Every;
   aggregates?: readonly Aggregate[];
-}
-
-interface Series {
-  metric: string;
-  type: "number" | "string" | "boolean";
-  rows: (number | null)[][];
-}
-
-interface SeriesPage {
-  series: Series[];
-  unknown: string[];
-  cursor: string | null;
 }
 
 /** One metric's rows: the times in epoch ms (of windows: their beginnings), and a column for each aggregate or value. */
@@ -39,13 +29,12 @@ export async function* readSeries(asked: SeriesQuestion, signal: AbortSignal): A
   const rows = new Map<string, number[][]>();
   let cursor: string | null = null;
   do {
-    const body = JSON.stringify({ ...bodyOf(asked), ...(cursor === null ? {} : { cursor }) });
-    const headers = { "Content-Type": "application/json" };
-    const page: SeriesPage = await request("/api/v1/readings/query", { method: "POST", headers, body, signal }, PATIENT_MS);
+    const body: Body = { ...bodyOf(asked), cursor };
+    const page: Answer<"POST /api/v1/readings/query"> = await api.post("/api/v1/readings/query", { body, signal, timeoutMs: PATIENT_MS });
     for (const { metric, type, rows: found } of page.series) {
       if (type !== "number") continue;
       const known = rows.get(metric) ?? [];
-      for (const row of found) known.push(row.map((cell) => cell ?? Number.NaN));
+      for (const row of found) known.push(row.map((cell) => (typeof cell === "number" ? cell : Number.NaN)));
       rows.set(metric, known);
     }
     yield new Map([...rows].map(([metric, found]) => [metric, columnsOf(found)]));
@@ -53,14 +42,14 @@ export async function* readSeries(asked: SeriesQuestion, signal: AbortSignal): A
   } while (cursor !== null);
 }
 
-function bodyOf({ deviceId, metrics, span, timeZone, maxPoints, every, aggregates }: SeriesQuestion): object {
+function bodyOf({ deviceId, metrics, span, timeZone, maxPoints, every, aggregates }: SeriesQuestion): Body {
   return {
     devices: [deviceId],
-    metrics,
+    metrics: [...metrics],
     start: new Date(span.from).toISOString(),
     end: new Date(span.to).toISOString(),
     epoch: "us",
-    ...(every === undefined ? { max_points: maxPoints } : { every, aggregates, timezone: timeZone }),
+    ...(every === undefined ? { max_points: maxPoints } : { every, aggregates: aggregates && [...aggregates], timezone: timeZone }),
   };
 }
 

@@ -1,6 +1,6 @@
 // What somebody should look at, the worst first, each with the way to where it is mended.
 import type { CodeCount } from "../api/letters";
-import type { BookTotals } from "../api/routes";
+import type { BookTotals } from "../api/ingest";
 import type { Device } from "../state/fleet";
 import { reasonOf } from "./codes";
 import { formatCount } from "./numbers";
@@ -58,7 +58,7 @@ function ofLetters(reasons: readonly CodeCount[]): Concern[] {
   const rest = reasons.slice(REASONS);
   if (rest.length > 0) {
     const n = rest.reduce((sum, { letters }) => sum + letters, 0);
-    shown.push({ key: "letters", level: "warn", title: `${formatCount(n)} more dead letters`, detail: `For ${rest.length} other reasons`, to: { path: "/dead-letters" } });
+    shown.push({ key: "letters", level: "warn", title: `${formatCount(n)} more ${n === 1 ? "dead letter" : "dead letters"}`, detail: rest.length === 1 ? "For another reason" : `For ${rest.length} other reasons`, to: { path: "/dead-letters" } });
   }
   return shown;
 }

@@ -53,6 +53,11 @@ export function movementOf({ knee, metrics }: Analysed): Movement | null {
   };
 }
 
+/** How far it moved in all, whichever way. */
+export function rangeOf(knee: NonNullable<Analysed["knee"]>): number {
+  return knee.range_of_motion["magnitude"] ?? Number.NaN;
+}
+
 /** Which of the metrics that movement needs the device has not sent. */
 export function missingAxes(metrics: readonly string[]): string[] {
   return ["x", "y", "z"].filter((axis) => !metrics.includes(axis));
@@ -61,7 +66,8 @@ export function missingAxes(metrics: readonly string[]): string[] {
 /** One sentence for whoever has no time for charts. */
 export function sentenceOf({ knee }: Analysed, words: string, unit: string): string {
   if (knee === null) return "";
-  const far = `${formatNumber(knee.range_of_motion.magnitude, digitsFor(knee.range_of_motion.magnitude))}${unit ? ` ${unit}` : ""}`;
+  const range = rangeOf(knee);
+  const far = `${formatNumber(range, digitsFor(range))}${unit ? ` ${unit}` : ""}`;
   if (knee.repetitions === 0) return `No repetition in the last ${words}. The magnitude moved within ${far}.`;
   const times = knee.repetitions === 1 ? "once" : `${formatCount(knee.repetitions)} times`;
   const pace = knee.seconds_per_repetition === null ? "" : `, typically one every ${formatNumber(knee.seconds_per_repetition, 1)} s`;

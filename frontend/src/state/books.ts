@@ -1,7 +1,7 @@
 // Ingest's books, asked for every two seconds while somebody looks who may.
 import { computed, ref, shallowRef } from "vue";
-import { readTotals } from "../api/routes";
-import type { BookTotals } from "../api/routes";
+import { readTotals } from "../api/ingest";
+import type { BookTotals } from "../api/ingest";
 import { askAgain } from "./feed";
 import { useSession } from "./session";
 

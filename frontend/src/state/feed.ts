@@ -4,7 +4,7 @@ import { connect } from "@telemetrio/client";
 import type { ConnectionState, GapEvent, Handlers, ReadingsEvent, Subscription } from "@telemetrio/client";
 import { readTicket } from "../api/accounts";
 import { Refused } from "../api/http";
-import { listDevices } from "../api/routes";
+import { listDevices } from "../api/devices";
 import type { LiveReading } from "../live/messages";
 import { takeReadings, takeRecords, takeStatus } from "./fleet";
 import { count } from "./rate";

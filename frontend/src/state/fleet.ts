@@ -1,8 +1,7 @@
 // Every device and its newest values. Readings change plain objects at once; the screen hears of it once per frame.
 import { shallowRef } from "vue";
 import type { ShallowRef } from "vue";
-import { latestValues } from "../api/routes";
-import type { DeviceRecord } from "../api/routes";
+import type { DeviceRecord } from "../api/device";
 import { serverNow } from "../api/http";
 import { numericMetrics } from "../figures/metrics";
 import type { LiveReading, StatusChange, Values } from "../live/messages";
@@ -72,12 +71,12 @@ export function takeRecords(records: readonly DeviceRecord[]): boolean {
       name: record.name || record.device_id,
       online: spokeJustNow(device) ? device.next.online : record.status === "online",
       lastSeenMs: listIsNewer ? lastSeenMs : device.next.lastSeenMs,
-      measurement: record.measurement ?? device.next.measurement,
-      claimed: record.claimed ?? true,
-      disabled: record.disabled ?? false,
-      profile: record.profile ?? "",
-      units: record.units ?? {},
-      values: { ...latestValues(record), ...(listIsNewer ? {} : device.next.values) },
+      measurement: record.measurement,
+      claimed: record.claimed,
+      disabled: record.disabled,
+      profile: record.profile,
+      units: record.units,
+      values: { ...record.values, ...(listIsNewer ? {} : device.next.values) },
     });
   }
   showChanges();

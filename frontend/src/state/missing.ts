@@ -1,5 +1,5 @@
 // A page or a dialog whose file can't be fetched: an upgrade has taken it away, or the server is gone.
-import { readAbout } from "../api/routes";
+import { readAbout } from "../api/about";
 import { refresh } from "./feed";
 
 /** A server that answers has other files now, which only the page itself names: it begins anew, at `address`. */

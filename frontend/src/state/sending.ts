@@ -7,7 +7,7 @@ import type { FieldError } from "../api/http";
 export function useSending(...fields: string[]) {
   const busy = ref(false);
   const said = ref("");
-  const details = shallowRef<FieldError[]>([]);
+  const details = shallowRef<readonly FieldError[]>([]);
 
   const errorOf = (field: string): string => details.value.find((detail) => leaf(detail.field) === field)?.message ?? "";
   const problem = computed(() => (details.value.some((detail) => fields.includes(leaf(detail.field))) ? "" : said.value));

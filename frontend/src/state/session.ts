@@ -4,8 +4,8 @@ import { computed, ref, shallowRef } from "vue";
 import * as api from "../api/accounts";
 import type { User } from "../api/accounts";
 import { Refused, authorizeBy } from "../api/http";
-import { readAbout } from "../api/routes";
-import type { About } from "../api/routes";
+import { readAbout } from "../api/about";
+import type { About } from "../api/about";
 import { openTabs } from "./tabs";
 import { AccessTokens } from "./tokens";
 import type { Grant } from "./tokens";
@@ -79,7 +79,7 @@ export const useSession = defineStore("session", () => {
   async function logOut(): Promise<void> {
     problem.value = "";
     try {
-      await api.logOut(await tokens.token());
+      await api.logOut();
     } catch (error) {
       problem.value = `You are still logged in. ${error instanceof Error ? error.message : String(error)}`;
       return;

@@ -1,5 +1,5 @@
 // Gives the sparkline of a card that comes into view its last five minutes, a few devices at a time.
-import { readNewest } from "../api/routes";
+import { readNewest } from "../api/devices";
 import { numericMetrics } from "../figures/metrics";
 import { toMs } from "../readings/timestamps";
 import { touch } from "./fleet";
@@ -36,9 +36,9 @@ async function fill(device: Device): Promise<void> {
   if (metric === undefined) return;
   done.add(device);
   try {
-    const page = await readNewest(device.device_id, { start: "-5m", metrics: metric, limit: POINTS });
+    const readings = await readNewest(device.device_id, { start: "-5m", metrics: metric, limit: POINTS });
     const points: [number, number][] = [];
-    for (const { timestamp, values } of page.data.reverse()) {
+    for (const { timestamp, values } of readings.reverse()) {
       const value = values[metric];
       if (typeof value === "number") points.push([toMs(timestamp), value]);
     }

@@ -1,12 +1,12 @@
 // Something that the reader asked for: whether it runs, and what became of it if it failed.
-import { ref } from "vue";
+import { ref, shallowRef } from "vue";
 import { Refused } from "../api/http";
 import type { FieldError } from "../api/http";
 
 export function useTask() {
   const busy = ref(false);
   const problem = ref("");
-  const details = ref<FieldError[]>([]);
+  const details = shallowRef<readonly FieldError[]>([]);
 
   /** True when it went well; otherwise `problem` says what the server says. */
   async function run(work: () => Promise<unknown>): Promise<boolean> {
