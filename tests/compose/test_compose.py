@@ -147,7 +147,10 @@ def test_prometheus_reaches_every_service_and_the_dashboards_have_data(stack: St
     password = guest.device("looked-at")
     say(stack, "looked-at", password, 1)
     quiet = {one for one in asked if any(name in one for name in ONLY_IN_TROUBLE)}
-    eventually(lambda: unanswered() <= quiet, 90)
+    try:
+        eventually(lambda: unanswered() <= quiet, 90)
+    except AssertionError as error:
+        raise AssertionError(f"no data: {unanswered() - quiet}") from error
 
 
 def test_nothing_runs_as_root_and_no_secret_is_in_a_layer(stack: Stack) -> None:
