@@ -20,7 +20,7 @@ for command in (
     *(operate.db, operate.user, operate.key, operate.device, provision.provision, examine.doctor),
     *(keep.backup, keep.restore),
     *(remote.export_readings, remote.import_readings, remote.deadletters),
-    *(measure.simulate, measure.bench, describe.schema),
+    *(measure.publish, measure.simulate, measure.bench, describe.schema),
 ):
     cli.add_command(command)
 

@@ -1,7 +1,10 @@
 """What `telemetrio up` says on standard output: not in the log, which is collected and kept."""
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from shutil import which
 from socket import socket
 
 from services.api.accounts.first import told
@@ -25,7 +28,20 @@ def say_ready(settings: UpSettings, web: Sequence[socket], mqtt_port: int, prefi
     sys.stdout.write(
         f"ready http://{shown}:{web[0].getsockname()[1]} mqtt://{mqtt_shown}:{mqtt_port}\n"
         f"data  {settings.data_dir.absolute()}\n"
-        f"try   mosquitto_pub -h {host} -p {mqtt_port} -t {data_topic('test_device', prefix)} "
-        """-m '{"temperature": 23.5, "humidity": 55, "pressure": 1013.25}'\n"""
+        f"try   {_by_hand(host, mqtt_port, data_topic('test_device', prefix))}\n"
     )
     sys.stdout.flush()
+
+
+def _by_hand(host: str, port: int, topic: str) -> str:
+    """A command that is there."""
+    message = """'{"temperature": 23.5, "humidity": 55, "pressure": 1013.25}'"""
+    if which("mosquitto_pub"):
+        return f"mosquitto_pub -h {host} -p {port} -t {topic} -m {message}"
+    own = os.path.relpath(Path(sys.executable).with_name("telemetrio"))
+    where = (
+        ""
+        if (host, port) == ("127.0.0.1", 1883)
+        else f" --mqtt-url mqtt://{f'[{host}]' if ':' in host else host}:{port}"
+    )
+    return f"{own} publish {topic} {message}{where}"

@@ -1,9 +1,31 @@
-"""Commands that measure: a fleet that counts its losses, and what a message costs."""
+"""Commands that send and measure: one message, a fleet that counts its losses, and what a message costs."""
 
 import sys
 from typing import Any
 
 import click
+
+
+@click.command()
+@click.argument("topic")
+@click.argument("message")
+@click.option("--mqtt-port", type=click.IntRange(1, 65535), help="On this machine. Default: 1883.")
+@click.option(
+    "--mqtt-url", metavar="mqtt[s]://USER:PASSWORD@HOST", help="Default: TELEMETRIO_MQTT_URL, or this machine."
+)
+@click.option("--client-id", default="telemetrio-publish", show_default=True, help="A credential may ask for another.")
+def publish(*, topic: str, message: str, mqtt_port: int | None, mqtt_url: str | None, client_id: str) -> None:
+    """Send one MESSAGE to TOPIC as a device does, and wait until it is on disk."""
+    import asyncio  # noqa: PLC0415
+
+    from shared.broker import BrokerSettings  # noqa: PLC0415
+    from shared.settings import read_settings  # noqa: PLC0415
+    from telemetrio.publish import publish  # noqa: PLC0415
+
+    url = f"mqtt://127.0.0.1:{mqtt_port}" if mqtt_port else mqtt_url
+    settings = read_settings(BrokerSettings, mqtt_url=url)
+    asyncio.run(publish(settings, client_id, topic, message.encode()))
+    click.echo(f"acknowledged by {settings.address}: it is on disk")
 
 
 @click.command()

@@ -2,12 +2,14 @@
 
 import json
 import subprocess
+import sys
 import time
 import urllib.request
 from functools import partial
 
 import pytest
 
+from tests.peers.influxdb import free_ports
 from tests.peers.system import System
 from tests.peers.waiting import eventually
 
@@ -29,6 +31,26 @@ def test_mosquitto_pub_is_seen_online(shared_system: System, qos: int) -> None:
     assert device["status"] == "online"
     assert (device["temperature"], device["humidity"], device["pressure"]) == (23.5, 55.0, 1013.25)
     assert device["last_seen"].endswith("Z")
+
+
+def test_publish_needs_no_other_program(shared_system: System) -> None:
+    """Without mosquitto_pub: acknowledged, so it is on disk; nobody there is said, with what to look at."""
+    sent = publish("iot/devices/own/data", shared_system.mqtt_port)
+    assert (sent.returncode, sent.stdout) == (
+        0,
+        f"acknowledged by 127.0.0.1:{shared_system.mqtt_port}: it is on disk\n",
+    )
+    assert shared_system.eventually_device("own", 10)["temperature"] == 23.5
+    (nowhere,) = free_ports(1)
+    refused = publish("iot/devices/own/data", nowhere)
+    assert refused.returncode == 1
+    assert f"127.0.0.1:{nowhere} did not take it" in refused.stderr
+    assert "telemetrio up" in refused.stderr
+
+
+def publish(topic: str, port: int) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "telemetrio", "publish", topic, SEED_MESSAGE, "--mqtt-port", str(port)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_pushes_a_second_apart_show_each_message_in_time(shared_system: System) -> None:

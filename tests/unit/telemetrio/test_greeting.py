@@ -21,7 +21,35 @@ def test_the_ready_line_names_addresses_that_work(
         say_ready(UpSettings(_env_file=None, host=host), [listener], 1883, "iot/devices")
     first, _, third = capsys.readouterr().out.splitlines()
     assert first == f"ready http://{web}:{port} mqtt://{mqtt}:1883"
-    assert "-t iot/devices/test_device/data" in third
+    assert "iot/devices/test_device/data" in third
+
+
+@pytest.mark.parametrize(
+    ("found", "host", "port", "words"),
+    [
+        (
+            "/usr/bin/mosquitto_pub",
+            "localhost",
+            1883,
+            "mosquitto_pub -h 127.0.0.1 -p 1883 -t iot/devices/test_device/data",
+        ),
+        (None, "localhost", 1883, "telemetrio publish iot/devices/test_device/data '{"),
+        (None, "::1", 1884, "}' --mqtt-url mqtt://[::1]:1884"),
+    ],
+)
+def test_what_to_try_is_a_command_that_is_there(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    found: str | None,
+    host: str,
+    port: int,
+    words: str,
+) -> None:
+    """Our own where Mosquitto's clients are not installed."""
+    monkeypatch.setattr("telemetrio.greeting.which", lambda _name: found)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        say_ready(UpSettings(_env_file=None, host=host), [listener], port, "iot/devices")
+    assert words in capsys.readouterr().out
 
 
 def test_a_first_password_is_told_once_and_no_other(capsys: pytest.CaptureFixture[str]) -> None:
