@@ -37,11 +37,7 @@ from services.api.users import routes as users
 def create_app(given: Resources) -> Quart:
     """All routes, ready to be served behind shared.gate.Gate."""
     app = Quart("telemetrio", static_folder=None, template_folder=None)
-    app.extensions[KEY] = given
-    app.extensions[door.KEY] = door.make_door(given.settings, given.secret)
-    app.extensions[heavy.KEY] = heavy.Heavy(given.settings.max_heavy_requests)
-    app.config["MAX_CONTENT_LENGTH"] = given.settings.max_body_kib * 1024
-    app.request_class = request_with_limits({bulk.PATH: given.settings.max_bulk_mib * 1024 * 1024})
+    furnish(app, given)
     app.url_map.strict_slashes = False
     app.url_map.converters["digits"] = Digits
     app.url_map.converters["device"] = OneDevice
@@ -77,3 +73,12 @@ def create_app(given: Resources) -> Quart:
     ):
         app.register_blueprint(part.routes)
     return app
+
+
+def furnish(app: Quart, given: Resources) -> None:
+    """What the routes work with, in place of what they worked with before; only `auth` and the version stay."""
+    app.extensions[KEY] = given
+    app.extensions[door.KEY] = door.make_door(given.settings, given.secret)
+    app.extensions[heavy.KEY] = heavy.Heavy(given.settings.max_heavy_requests)
+    app.config["MAX_CONTENT_LENGTH"] = given.settings.max_body_kib * 1024
+    app.request_class = request_with_limits({bulk.PATH: given.settings.max_bulk_mib * 1024 * 1024})

@@ -14,7 +14,7 @@ from services.api.settings import BucketSettings
 from shared.broker import Backoff
 from shared.database.tables import users
 from shared.health import Health
-from shared.timeseries.buckets import bucket_name
+from shared.timeseries.bucketnames import bucket_name
 from shared.timeseries.settings import StoreSettings
 from shared.timeseries.store import StoreError
 

@@ -76,6 +76,7 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
             settings.broker.mqtt_keepalive_s,
         )
         subscriber = Subscriber(parts.intake, settings.broker, session, health, OutboxFilters(parts.outbox))
+        subscriber.connected = parts.mirror.refresh  # a notice that the registry changed is not kept for who is away
         if retiring:
             _refuse_with_letters(parts.outbox)
         watch_broker(parts.metrics.registry, subscriber)

@@ -5,7 +5,7 @@ Shaped like aiomqtt 3's client, on the same codec, so that it can give way to it
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -44,7 +44,10 @@ _DRAIN_S: Final = 2.0
 
 
 class Subscriber:
-    """A part of the process. While there is no broker it says so on the health page and goes on trying."""
+    """A part of the process. While there is no broker it says so on the health page and goes on trying.
+
+    `connected` is called each time that it can take messages: whatever was told meanwhile, nobody heard it.
+    """
 
     def __init__(
         self, intake: Intake, broker: BrokerSettings, session: SessionSettings, health: Health, filters: Filters
@@ -55,6 +58,7 @@ class Subscriber:
         self._settings = session
         self._health = health
         self._filters = filters
+        self.connected: Callable[[], None] = _nothing
         self._tally = Tally()
         self._known: dict[int, int] = {}
         self._connection: Connection | None = None
@@ -128,6 +132,7 @@ class Subscriber:
         self._ready.set()
         self._tally.connections += 1
         self._health.report("broker", "ok", str(self._address))
+        self.connected()
         # not awaited itself: a cancellation would cancel the future, and with it the reason
         await asyncio.wait([connection.ended])
 
@@ -208,6 +213,10 @@ class Subscriber:
             # the first answer may be that to a PINGREQ of the keepalive; the second one is certainly to ours
             for _ in range(2):
                 await connection.ask(PingReqPacket(), PingRespPacket)
+
+
+def _nothing() -> None:
+    """Nobody waits for a connection."""
 
 
 async def _leave(connection: Connection) -> None:

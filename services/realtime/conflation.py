@@ -49,7 +49,7 @@ class Conflated:
         """`rows`: readings as clients see them, in order; they are not changed. `cursor`: the place behind them."""
         self.cursor = cursor
         for row in rows:
-            self._add(row["device_id"], row["measurement"], row["timestamp"], row["values"])
+            self._add(row["device_id"], row["measurement"], row["timestamp"], _Kept(row["values"]))
 
     def interrupt(self, interruption: Interruption) -> None:
         """Among these readings the feed had a hole: that, too, begins where they begin."""
@@ -65,7 +65,7 @@ class Conflated:
         """Itself, with what was conflated behind it."""
         for (device_id, measurement), times in later.kept.items():
             for timestamp, kept in times.items():
-                self._add(device_id, measurement, timestamp, kept.values)
+                self._add(device_id, measurement, timestamp, kept)
         self.broken = self.broken or later.broken
         self.devices |= later.devices
         self.dropped += later.dropped
@@ -100,16 +100,16 @@ class Conflated:
             )
         )
 
-    def _add(self, device_id: str, measurement: str, timestamp: str, values: dict[str, Any]) -> None:
+    def _add(self, device_id: str, measurement: str, timestamp: str, arrived: _Kept) -> None:
         times = self.kept.setdefault((device_id, measurement), {})
-        if len(times) == 1 and self._replace(device_id, times, timestamp, values):
+        if len(times) == 1 and self._replace(device_id, times, timestamp, arrived):
             return
-        arrived = _Kept(values)
         same = times.pop(timestamp, None)
         if same is not None:  # one identity, sent in parts: fields merge, the last wins
             self.bytes -= same.bytes
-            arrived = _Kept({**same.values, **values})
-            arrived.whole = same.whole
+            whole = same.whole and arrived.whole
+            arrived = _Kept({**same.values, **arrived.values})
+            arrived.whole = whole
         for moment, kept in list(times.items()):
             covered = kept.values.keys() & arrived.values.keys()
             if covered and moment < timestamp:
@@ -120,14 +120,14 @@ class Conflated:
                 arrived = arrived.without(covered)
         self._keep(times, timestamp, arrived)
 
-    def _replace(self, device_id: str, times: dict[str, _Kept], timestamp: str, values: dict[str, Any]) -> bool:
+    def _replace(self, device_id: str, times: dict[str, _Kept], timestamp: str, arrived: _Kept) -> bool:
         """What nearly always happens: a newer reading with the same metrics takes the place of the one before."""
         ((moment, kept),) = times.items()
-        if moment >= timestamp or kept.values.keys() != values.keys():
+        if moment >= timestamp or kept.values.keys() != arrived.values.keys():
             return False
         self._drop(device_id, kept, moment)
         del times[moment]
-        arrived = times[timestamp] = _Kept(values)
+        times[timestamp] = arrived
         self.bytes += arrived.bytes - kept.bytes
         return True
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
 from shared.readings import Reading, ReadingBatch
 from shared.timeseries import influxql, windowql
+from shared.timeseries.bucketnames import bucket_name, owners_of
 from shared.timeseries.influx import TIMEOUT_S, InfluxStore, ask
 from shared.timeseries.influxhttp import InfluxHttp, Target
 from shared.timeseries.store import (
@@ -183,14 +184,3 @@ def parts_of(batches: Sequence[ReadingBatch]) -> dict[int, Part]:
             part.positions.extend(before + position for position in own)
         before += len(batch.readings)
     return parts
-
-
-def bucket_name(bucket: str, owner: int) -> str:
-    """Of one user."""
-    return f"{bucket}_{owner:d}"
-
-
-def owners_of(bucket: str, names: Iterable[str]) -> list[int]:
-    """Whose buckets these are, in order: `{bucket}_7` is user 7's, and `{bucket}_07` nobody's."""
-    ends = (name.removeprefix(f"{bucket}_") for name in names if name.startswith(f"{bucket}_"))
-    return sorted(int(end) for end in ends if end.isascii() and end.isdecimal() and str(int(end)) == end)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from shared.timeseries import holdingsql, influxql
-from shared.timeseries.buckets import bucket_name, owners_of
+from shared.timeseries.bucketnames import bucket_name, owners_of
 from shared.timeseries.holdings import LateNote
 from shared.timeseries.influx import TIMEOUT_S, ask
 from shared.timeseries.influxhttp import InfluxHttp, Target, outage

@@ -16,8 +16,8 @@ from quart import Quart, Response
 from sqlalchemy import Table, insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.api.app import create_app
-from services.api.resources import Resources
+from services.api.app import create_app, furnish
+from services.api.resources import KEY, Resources
 from services.api.settings import ApiSettings
 from shared.commands import AnyCommand
 from shared.database.engine import open_engine
@@ -26,6 +26,7 @@ from shared.database.registry import ensure_local_admin
 from shared.database.tables import devices, users
 from shared.health import Health
 from shared.timeseries.sqlite import SqliteStore
+from tests.peers.tables import file_with_tables
 
 NOON_NS = 1_767_268_800_000_000_000  # 2026-01-01T12:00:00Z
 
@@ -37,6 +38,8 @@ class Prepared:
 
 
 prepared = Prepared()
+_spare: dict[str, list[Quart]] = {"open": [], "required": []}
+"""Apps that no test uses just now: to compile 80 routes takes longer than most tests."""
 
 
 class Commanded:
@@ -73,6 +76,11 @@ class Api:
     health: Health
     web_dir: Path
     commander: "Commanded"
+
+    @property
+    def auth(self) -> str:
+        given: Resources = self.app.extensions[KEY]
+        return given.settings.auth
 
     async def ask(self, method: str, path: str, **given: Any) -> Answer:
         response = await self.app.test_client().open(path, method=method, **given)
@@ -113,24 +121,30 @@ class Api:
 @asynccontextmanager
 async def opened(folder: Path, url: str = "", **settings: Any) -> AsyncIterator[Api]:
     """An API on fresh files in `folder`, or on the database of this test, or at `url`; closed in the end."""
-    engine = open_engine(url or prepared.url or f"sqlite+aiosqlite:///{folder / 'telemetrio.db'}")
+    engine = open_engine(url or prepared.url or file_with_tables(folder / "telemetrio.db"))
     store = SqliteStore(folder / "readings.db")
     try:
-        if url or not prepared.url:
+        if url:
             await upgrade(engine)
         async with engine.begin() as connection:
             await ensure_local_admin(connection, time.time_ns())
         await store.open()
-        yield make(folder, engine, store, **settings)
+        api = make(folder, engine, store, **settings)
+        yield api
+        _spare[api.auth].append(api.app)
     finally:
         await store.close()
         await engine.dispose()
 
 
 def make(folder: Path, engine: AsyncEngine, store: SqliteStore, **settings: Any) -> Api:
+    """With all state of its own; the routes may have served another test before."""
     health = Health()
     web_dir = folder / "web"
     given = ApiSettings(_env_file=None, data_dir=folder, **settings)
     commander = Commanded()
-    app = create_app(Resources(given, engine, store, health, "1.2.3", web_dir, commander=commander))
+    resources = Resources(given, engine, store, health, "1.2.3", web_dir, commander=commander)
+    spare = _spare[given.auth]
+    app = spare.pop() if spare else create_app(resources)
+    furnish(app, resources)
     return Api(app, engine, store, health, web_dir, commander)

@@ -1,14 +1,14 @@
 """Both databases for every test of a route, without a word in the test."""
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.integration.api_rig import prepared
-from tests.peers.postgres import Cluster, bring_up_to_date, cluster, shared_cluster
+from tests.peers.postgres import Cluster, cluster, shared_cluster
+from tests.peers.tables import file_with_tables
 
 __all__ = ["cluster", "shared_cluster"]  # fixtures, asked for by their names
 
@@ -35,14 +35,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             seen.add(test)
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tables and nothing in them: a copy costs less than the migrations."""
-    file = tmp_path_factory.mktemp("template") / "telemetrio.db"
-    asyncio.run(bring_up_to_date(f"sqlite+aiosqlite:///{file}"))
-    return file
-
-
 @pytest.fixture
 def dialect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Says to the rig on which database this test is."""
@@ -51,8 +43,6 @@ def dialect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         asyncio.run(cluster.empty())
         prepared.url = cluster.url
     else:
-        file = tmp_path / "telemetrio.db"
-        shutil.copy(request.getfixturevalue("migrated_file"), file)
-        prepared.url = f"sqlite+aiosqlite:///{file}"
+        prepared.url = file_with_tables(tmp_path / "telemetrio.db")
     yield request.param
     prepared.url = ""

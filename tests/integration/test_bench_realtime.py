@@ -10,7 +10,7 @@ from telemetrio.audience import Heard, Seat, summed
 from telemetrio.bench_realtime import Plan, bench_realtime
 
 
-@pytest.mark.parametrize("server", ["hypercorn", "uvicorn"])
+@pytest.mark.parametrize("server", ["hypercorn", pytest.param("uvicorn", marks=pytest.mark.long)])
 async def test_it_measures_a_server(server: str) -> None:
     """Each reading arrives at each client; the report has a figure for what it cost and how long it took."""
     figures = await bench_realtime(Plan(["idle"], 0.5, [server], 10.0), Console(quiet=True))

@@ -131,12 +131,13 @@ async def test_each_violation_is_answered_with_its_code(data: bytes, code: Disco
 
 
 @panics
-async def test_a_thousand_random_streams_do_no_harm() -> None:
+@pytest.mark.parametrize("streams", [200, pytest.param(1_000, marks=pytest.mark.long)])
+async def test_random_streams_do_no_harm(streams: int) -> None:
     """Whatever bytes come, in whatever pieces: a message, a wait for more, or one orderly end. Never an exception."""
     chance = random.Random(5)
     seeds = [message(7, b'{"a": 1}').write(), ConnAckPacket().write(), DisconnectPacket().write(), b"\xd0\x00"]
     ended = 0
-    for _ in range(1_000):
+    for _ in range(streams):
         stream = bytearray(b"".join(chance.choices(seeds, k=3)) + chance.randbytes(chance.randrange(40)))
         for _ in range(chance.randrange(6)):
             stream[chance.randrange(len(stream))] = chance.randrange(256)
@@ -146,7 +147,7 @@ async def test_a_thousand_random_streams_do_no_harm() -> None:
             wire.connection.data_received(bytes(stream[:size]))
             del stream[:size]
         ended += wire.connection.ended.done()
-    assert 500 < ended < 1_000
+    assert streams / 2 < ended < streams
 
 
 @panics

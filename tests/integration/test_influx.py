@@ -11,10 +11,13 @@ import pytest
 from aiohttp import web
 
 from shared.readings import Reading, Value
+from shared.timeseries.buckets import BucketPerUser
+from shared.timeseries.calendar import Run
 from shared.timeseries.influx import InfluxStore
+from shared.timeseries.influxholdings import InfluxHoldings
 from shared.timeseries.influxhttp import Target
 from shared.timeseries.lineprotocol import PROBE
-from shared.timeseries.store import Denied, LateQuery, RawQuery, Refused, Unavailable
+from shared.timeseries.store import Denied, LateQuery, RawQuery, Refused, Unavailable, WindowQuery
 from tests.fakes.batches import committed, write
 from tests.fakes.influxdb import (
     FakeInflux,
@@ -25,6 +28,7 @@ from tests.fakes.influxdb import (
     cutting_in_the_middle,
     held_until,
     losing_the_answer,
+    said,
 )
 from tests.peers.influxdb import Influxd, free_ports
 from tests.peers.waiting import eventually_async
@@ -464,6 +468,32 @@ async def test_an_index_that_can_not_be_read_is_no_empty_answer(
     fake.query_fault = fault
     with pytest.raises(Unavailable):
         await store.late(LateQuery([1], 0, 2**62))
+
+
+async def of_another_shape(_: FakeInflux, __: web.Request, ___: bytes) -> web.StreamResponse:
+    return said(200, {"results": [{"series": [{"name": "m", "values": 5}]}]})
+
+
+async def test_an_answer_of_another_shape_is_no_empty_answer(fake: FakeInflux, store: InfluxStore) -> None:
+    """200 and JSON that InfluxDB never says: an outage, whatever was asked, by a service or by a backup."""
+    target = Target(fake.url, "t", "o", fake.bucket)
+    buckets = BucketPerUser(target)
+    one, many = InfluxHoldings(target, per_user=False), InfluxHoldings(target, per_user=True)
+    fake.query_fault = of_another_shape
+    for question in (
+        store.raw(EVERYTHING),
+        store.newest(1, 10),
+        store.windows(WindowQuery(["d1"], [1], ["v"], ["mean"], 0, 100, [Run(0, 100, 1)])),
+        store.late(LateQuery([1], 0, 2**62)),
+        buckets.late(LateQuery(None, 0, 2**62)),
+        one.devices(),
+        one.notes("d1", 0, 100),
+        many.devices(),
+    ):
+        with pytest.raises(Unavailable, match=r"InfluxDB: .* can't be read"):
+            await question
+    for each in (buckets, one, many):
+        await each.close()
 
 
 # ---- the real one

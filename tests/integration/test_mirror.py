@@ -21,7 +21,6 @@ from services.ingest.mirror import Mirror
 from services.ingest.telling import Refused
 from shared.database import registry as registry_queries
 from shared.database.engine import open_engine
-from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
 from shared.database.tables import (
     dead_letters,
@@ -34,6 +33,7 @@ from shared.database.tables import (
 )
 from shared.profiles import Metric, Profile
 from tests.fakes.ingest import NOW, Bench, delivery
+from tests.peers.tables import file_with_tables
 from tests.peers.waiting import eventually_async
 
 
@@ -43,7 +43,7 @@ class Both:
     def __init__(self, directory: Path) -> None:
         self.bench = Bench(directory / "ingest")
         self.file = directory / "telemetrio.db"
-        self.engine = open_engine(f"sqlite+aiosqlite:///{self.file}")
+        self.engine = open_engine(file_with_tables(self.file))
         self.mirror = Mirror(self.bench.outbox, self.bench.registry, self.engine, self.bench.health)
 
     async def rows(self, table: Table) -> list[Row[Any]]:
@@ -68,7 +68,6 @@ class Both:
 @asynccontextmanager
 async def opened(directory: Path) -> AsyncIterator[Both]:
     both = Both(directory)
-    await upgrade(both.engine)
     async with both.engine.begin() as connection:
         await ensure_local_admin(connection, NOW)
     await both.bench.outbox.open()

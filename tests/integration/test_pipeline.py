@@ -19,7 +19,6 @@ from services.ingest.pipeline import Pipeline
 from services.ingest.registry import Device
 from shared.commands import Command, Import
 from shared.database.engine import open_engine
-from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
 from shared.health import Health
 from shared.process import run_parts
@@ -31,6 +30,7 @@ from shared.topics import control_answer_topic, control_topic
 from telemetrio.commander import DirectCommander
 from tests.fakes.ingest import NOW, Announced, delivery, nothing, settings_in
 from tests.fakes.store import FailingStore
+from tests.peers.tables import file_with_tables
 from tests.peers.waiting import eventually_async
 
 
@@ -48,9 +48,8 @@ class Running:
         self._parts: asyncio.Task[None]
 
     async def start(self) -> None:
-        engine = open_engine(f"sqlite+aiosqlite:///{self.directory / 'telemetrio.db'}")
+        engine = open_engine(file_with_tables(self.directory / "telemetrio.db"))
         self._stack.push_async_callback(engine.dispose)
-        await upgrade(engine)
         async with engine.begin() as connection:
             await ensure_local_admin(connection, NOW)
         if isinstance(self.store, SqliteStore):

@@ -19,7 +19,6 @@ from services.realtime.keeper import TicketKeeper
 from services.realtime.settings import RealtimeSettings
 from services.realtime.transport import CloseCode
 from shared.database.engine import open_engine
-from shared.database.migrations.upgrade import upgrade
 from shared.database.tables import api_keys, sessions, users
 from shared.tickets import Holder, issue
 from tests.integration.realtime_server import (
@@ -33,6 +32,7 @@ from tests.integration.realtime_server import (
     streaming,
 )
 from tests.integration.test_realtime_socketio import SeedClient
+from tests.peers.tables import file_with_tables
 from tests.peers.waiting import eventually_async
 
 SECRET = "a secret of this test, long enough to be one"  # noqa: S105
@@ -51,8 +51,7 @@ def ticket(
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     """With the administrator 1, and the users 7 and 8."""
-    opened = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'telemetrio.db'}")
-    await upgrade(opened)
+    opened = open_engine(file_with_tables(tmp_path / "telemetrio.db"))
     async with opened.begin() as connection:
         rows = [{"id": number, "name": f"user {number}", "created_ns": 1} for number in (1, 7, 8)]
         await connection.execute(insert(users), rows)

@@ -150,6 +150,20 @@ async def test_a_broker_that_comes_back_without_the_session_is_used_and_counted(
         assert (await curious.receive()).payload.decode() == rig.settings.instance
 
 
+async def test_each_connection_is_told(mosquitto: Mosquitto) -> None:
+    """The first and the next, once it can take messages: whoever relies on notices asks what was changed meanwhile."""
+    rig = Rig(mosquitto.url)
+    told: list[str] = []
+    rig.subscriber.connected = lambda: told.append(rig.health["broker"].state)
+    await rig.start()
+    mosquitto.kill()
+    await rig.state("down")
+    mosquitto.start()
+    await rig.state("ok")
+    await rig.stop()
+    assert told == ["ok", "ok"]
+
+
 async def test_without_a_broker_it_starts_and_waits(tmp_path: Path) -> None:
     """No broker is no reason to die: readiness says so until there is one."""
     mosquitto = Mosquitto(tmp_path)

@@ -15,10 +15,9 @@ from typing import Final
 import asyncpg  # type: ignore[import-untyped] # ships no types
 import pytest
 
-from shared.database.engine import open_engine
-from shared.database.migrations.upgrade import upgrade
 from shared.database.tables import metadata
 from tests.peers.programs import postgres
+from tests.peers.tables import bring_up_to_date
 
 # of a server whose databases nobody will miss
 _FORGETFUL: Final = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off"
@@ -85,13 +84,6 @@ class Cluster:
                 await connection.execute(statement)
         finally:
             await connection.close()
-
-
-async def bring_up_to_date(url: str) -> None:
-    """All tables, and nothing in them."""
-    engine = open_engine(url)
-    await upgrade(engine)
-    await engine.dispose()
 
 
 def made(port: int = 0, options: str = "") -> Cluster:

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.rules.tree import ROOT, imports, imports_of, modules, python_files, shown, within
 
 # Values in, values out. asyncio's primitives are fine; a file, a socket or a database is not.
@@ -23,6 +25,7 @@ PURE: Final = (
     "shared.topics",
     "shared.values",
     "shared.timeseries.body",
+    "shared.timeseries.bucketnames",
     "shared.timeseries.calendar",
     "shared.timeseries.fields",
     "shared.timeseries.holdingsql",
@@ -57,6 +60,7 @@ PURE: Final = (
     "services.realtime.ring",
     "services.realtime.selection",
 )
+STARTED: Final = ("telemetrio.up", *(f"services.{name}.__main__" for name in ("api", "ingest", "realtime")))
 # fmt: off -- one to a line would be a page of them
 INPUT_OUTPUT: Final = frozenset(
     {
@@ -157,6 +161,20 @@ def test_the_purity_rule_follows_imports() -> None:
     typed = imports(ast.parse("if TYPE_CHECKING:\n    import ssl"), "shared", typing=False)
     assert impure({"shared.topics": through, "shared.engine": {"sqlite3"}}) == {"shared.topics": ["sqlite3"]}
     assert impure({"shared.topics": typed}) == {}
+
+
+@pytest.mark.parametrize("started", STARTED)
+def test_no_start_waits_for_what_only_some_installations_need(started: str) -> None:
+    """InfluxDB's client and Parquet's library are loaded where a setting or a request asks for them."""
+    graph = {name: imports_of(path, typing=False, later=False) for name, path in modules().items()}
+    roots = {module.split(".")[0] for module in reached(started, graph)}
+    assert roots & {"influxdb_client", "pyarrow"} == set()
+
+
+def test_the_rule_of_starts_sees_what_is_loaded_at_once() -> None:
+    """An import in a method is for later; one in a class, or behind a condition, is not."""
+    told = "def f():\n    import a\nclass C:\n    import b\n    def m(self):\n        import c\nif x:\n    import d"
+    assert imports(ast.parse(told), "shared", later=False) == {"b", "d"}
 
 
 def test_scripts_need_nothing_installed() -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGES: Final = ("services", "shared", "telemetrio")
+_RUN_LATER: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def python_files(*folders: str) -> list[Path]:
@@ -39,18 +40,21 @@ def _is_for_types_only(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
-def _import_nodes(node: ast.AST, *, typing: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+def _import_nodes(node: ast.AST, *, typing: bool, later: bool) -> Iterator[ast.Import | ast.ImportFrom]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child
-        elif typing or not _is_for_types_only(child):
-            yield from _import_nodes(child, typing=typing)
+        elif (typing or not _is_for_types_only(child)) and (later or not isinstance(child, _RUN_LATER)):
+            yield from _import_nodes(child, typing=typing, later=later)
 
 
-def imports(tree: ast.AST, package: str, *, typing: bool = True) -> set[str]:
-    """All that is imported anywhere in it; `from a import b` counts as `a` and `a.b`, relative ones from `package`."""
+def imports(tree: ast.AST, package: str, *, typing: bool = True, later: bool = True) -> set[str]:
+    """All that is imported anywhere in it; `from a import b` counts as `a` and `a.b`, relative ones from `package`.
+
+    Without `typing` not what is for types only, without `later` not what is imported when a function runs.
+    """
     found: set[str] = set()
-    for node in _import_nodes(tree, typing=typing):
+    for node in _import_nodes(tree, typing=typing, later=later):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
             continue
@@ -61,10 +65,10 @@ def imports(tree: ast.AST, package: str, *, typing: bool = True) -> set[str]:
     return found
 
 
-def imports_of(path: Path, *, typing: bool = True) -> set[str]:
+def imports_of(path: Path, *, typing: bool = True, later: bool = True) -> set[str]:
     name = module_name(path)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    return imports(parsed(path), package, typing=typing)
+    return imports(parsed(path), package, typing=typing, later=later)
 
 
 def within(module: str, package: str) -> bool:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from shared.readings import Reading
-from shared.timeseries.buckets import owners_of, parts_of
+from shared.timeseries.bucketnames import owners_of
+from shared.timeseries.buckets import parts_of
 from tests.fakes.batches import committed
 
 

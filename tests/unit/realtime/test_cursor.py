@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.realtime.cursor import Cursor, Place, Position, parse_cursor
+from services.realtime.cursor import MAX_SOURCES, Cursor, Place, Position, parse_cursor
 from services.realtime.errors import BadMessage
 from shared.readings import ReadingBatch
 
@@ -58,6 +58,15 @@ def test_a_source_far_behind_carries_its_own_time() -> None:
     read = parse_cursor(position.cursor, 10**18)
     assert read == Cursor(10**18, {"s1": Place("e1", 4, 10**18), "s2": Place("e1", 9, 10**18 - 10**11)})
     assert read.text == position.cursor
+
+
+def test_a_cursor_stays_one_that_is_taken_back() -> None:
+    """Of more sources than it may name the newest are named; those that are gone for ever make it no longer."""
+    position = Position()
+    for number in range(MAX_SOURCES + 3):
+        position.advance(batch(1, source=f"s{number}", committed_ns=number))
+    named = parse_cursor(position.cursor, 10**18).pos
+    assert list(named) == [f"s{number}" for number in range(3, MAX_SOURCES + 3)]
 
 
 def test_what_was_missed_shows() -> None:

@@ -7,6 +7,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.realtime.conflation import Conflated
 from services.realtime.frames import Interruption, reading_text
 from services.realtime.group import Chunk
 from services.realtime.mailbox import Mailbox
@@ -73,6 +74,42 @@ def test_a_full_mailbox_keeps_the_newest_and_says_what_it_dropped() -> None:
     assert mailbox.cursor == rest[-1]["cursor"] == "c6"
     assert (gap["devices"], gap["dropped"]) == (["d1", "d2"], 6)
     assert (gap["from"], gap["to"]) == (iso_ns(2), iso_ns(4))
+
+
+def test_what_overflowed_twice_is_one_gap() -> None:
+    """Before a replay and during it: the newest of both are kept, and everything else is counted once."""
+    mailbox = Mailbox(400, 10_000)
+    mailbox.cursor = "start"
+    for number in range(1, 6):
+        mailbox.put(chunk(f"c{number}", made("d1", number, a=float(number))))
+    mailbox.hold("c5")
+    for number in range(6, 11):
+        mailbox.put(chunk(f"c{number}", made("d2", number, a=float(number))))
+    mailbox.release()
+    for number in range(11, 16):
+        mailbox.put(chunk(f"c{number}", made("d1", number, b=float(number))))
+    gap, *rest = emptied(mailbox)
+    shown = [one for message in rest for one in message["readings"]]
+    assert {(one["device_id"], *one["values"].items()) for one in shown} >= {
+        ("d1", ("a", 5.0)),
+        ("d2", ("a", 10.0)),
+        ("d1", ("b", 15.0)),
+    }
+    assert (gap["since"], gap["devices"], rest[-1]["cursor"]) == ("start", ["d1", "d2"], "c15")
+    assert gap["dropped"] + len(shown) == 15
+
+
+def test_a_reading_is_dropped_once() -> None:
+    """Whichever of its metrics go one by one, before and after two overflows are made one."""
+    earlier, later = Conflated("c0"), Conflated("c1")
+    earlier.interrupt(Interruption("c0", iso_ns(1), iso_ns(1)))
+    rows = (made("d1", 2, a=2.0, b=2.0), made("d1", 3, a=3.0), made("d1", 4, b=4.0))
+    first, second, third = ([orjson.loads(reading_text(row))] for row in rows)
+    later.add(first, "c2")
+    later.add(second, "c3")
+    merged = earlier.absorb(later)
+    merged.add(third, "c4")
+    assert (merged.dropped, merged.cursor, merged.devices) == (1, "c4", {"d1"})
 
 
 def test_late_readings_never_take_the_place_of_newer_ones() -> None:
