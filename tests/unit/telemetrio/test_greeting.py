@@ -25,28 +25,27 @@ def test_the_ready_line_names_addresses_that_work(
 
 
 @pytest.mark.parametrize(
-    ("found", "host", "port", "words"),
+    ("found", "where", "words"),
     [
         (
             "/usr/bin/mosquitto_pub",
-            "localhost",
-            1883,
+            ("localhost", 1883),
             "mosquitto_pub -h 127.0.0.1 -p 1883 -t iot/devices/test_device/data",
         ),
-        (None, "localhost", 1883, "telemetrio publish iot/devices/test_device/data '{"),
-        (None, "::1", 1884, "}' --mqtt-url mqtt://[::1]:1884"),
+        (None, ("localhost", 1883), "telemetrio publish iot/devices/test_device/data '{"),
+        (None, ("::1", 1884), "}' --mqtt-url mqtt://[::1]:1884"),
     ],
 )
 def test_what_to_try_is_a_command_that_is_there(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     found: str | None,
-    host: str,
-    port: int,
+    where: tuple[str, int],
     words: str,
 ) -> None:
     """Our own where Mosquitto's clients are not installed."""
     monkeypatch.setattr("telemetrio.greeting.which", lambda _name: found)
+    host, port = where
     with socket.create_server(("127.0.0.1", 0)) as listener:
         say_ready(UpSettings(_env_file=None, host=host), [listener], port, "iot/devices")
     assert words in capsys.readouterr().out
