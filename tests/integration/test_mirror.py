@@ -422,6 +422,7 @@ async def test_a_change_while_the_registry_is_read_is_read_too(both: Both, monke
 
     await eventually_async(known)
     running.cancel()
+    await asyncio.wait([running])
 
 
 BOILER = Profile(name="boiler", measurement="boiler", metrics={"bar": Metric(maximum=9)}, open=False)
