@@ -17,7 +17,8 @@ class Browser {
   asked = 0;
   answer: () => Promise<Tokens> = async () => given(`token ${this.asked}`);
 
-  tab(): { tokens: AccessTokens; seen: (Grant | null)[] } {
+  /** `seen`: the grants that its page heard of; `left`: of each end, whether by logging out. */
+  tab(): { tokens: AccessTokens; seen: (Grant | null)[]; left: boolean[] } {
     const own = (this.tabs += 1);
     const tabs: Tabs = {
       say: (said) => this.listeners.filter(({ tab }) => tab !== own).forEach(({ listener }) => listener(said)),
@@ -29,11 +30,16 @@ class Browser {
       },
     };
     const seen: (Grant | null)[] = [];
+    const left: boolean[] = [];
+    const changed = (grant: Grant | null, byLeaving: boolean): void => {
+      seen.push(grant);
+      if (grant === null) left.push(byLeaving);
+    };
     const refresh = (): Promise<Tokens> => {
       this.asked += 1;
       return this.answer();
     };
-    return { tokens: new AccessTokens(refresh, tabs, (grant) => seen.push(grant), () => this.now), seen };
+    return { tokens: new AccessTokens(refresh, tabs, changed, () => this.now), seen, left };
   }
 }
 
@@ -85,7 +91,27 @@ test("whoever logs out is out in every tab", async () => {
   const [one, two] = [browser.tab(), browser.tab()];
   one.tokens.grant(given("first"));
   expect(await two.tokens.token()).toBe("first");
-  two.tokens.leave();
+  await two.tokens.leave(async () => undefined);
   expect(await one.tokens.token()).toBeNull();
   expect(one.seen.at(-1)).toBeNull();
+});
+
+test("a tab that the server tells first knows that somebody logs out", async () => {
+  const browser = new Browser();
+  const [one, two] = [browser.tab(), browser.tab()];
+  one.tokens.grant(given("first"));
+  browser.answer = () => Promise.reject(new Refused(401, "session_ended", "ended", []));
+  await two.tokens.leave(async () => void (await one.tokens.renewed("first")));
+  expect(one.left).toEqual([true, true]);
+});
+
+test("whoever could not be logged out is in, and hears of the session's end as such", async () => {
+  const browser = new Browser();
+  const [one, two] = [browser.tab(), browser.tab()];
+  one.tokens.grant(given("first"));
+  await expect(two.tokens.leave(() => Promise.reject(new Unreachable("away")))).rejects.toThrow(Unreachable);
+  expect(await one.tokens.token()).toBe("first");
+  browser.answer = () => Promise.reject(new Refused(401, "session_ended", "ended", []));
+  await one.tokens.renewed("first");
+  expect(one.left).toEqual([false]);
 });

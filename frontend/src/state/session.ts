@@ -79,12 +79,10 @@ export const useSession = defineStore("session", () => {
   async function logOut(): Promise<void> {
     problem.value = "";
     try {
-      await api.logOut();
+      await tokens.leave(api.logOut);
     } catch (error) {
       problem.value = `You are still logged in. ${error instanceof Error ? error.message : String(error)}`;
-      return;
     }
-    tokens.leave();
   }
 
   return { about, user, awaySince, problem, spent, required, mustChange, allowed, isAdmin, start, logIn, logOut, changePassword };

@@ -1,7 +1,7 @@
 // What the tabs of one browser say to each other, and how one of them does a thing alone.
 import type { Grant } from "./tokens";
 
-export type Said = { kind: "granted"; grant: Grant } | { kind: "left" };
+export type Said = { kind: "granted"; grant: Grant } | { kind: "leaving"; so: boolean } | { kind: "left" };
 
 export interface Tabs {
   say(said: Said): void;

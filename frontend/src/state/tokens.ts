@@ -16,6 +16,8 @@ const EARLY_MS = 20_000;
 export class AccessTokens {
   private held: Grant | null = null;
   private asking: Promise<Grant | null> | null = null;
+  /** Somebody logs out, here or in another tab: what is refused from now on is no session that ended by itself. */
+  private leaving = false;
 
   /** `refresh`: asks the API; `changed`: hears of each new grant, and of the end (null), whether by logging out. */
   constructor(
@@ -24,7 +26,11 @@ export class AccessTokens {
     private readonly changed: (grant: Grant | null, left: boolean) => void,
     private readonly now: () => number = Date.now,
   ) {
-    tabs.hear((said) => (said.kind === "granted" ? this.take(said.grant) : this.take(null, true)));
+    tabs.hear((said) => {
+      if (said.kind === "granted") this.take(said.grant);
+      else if (said.kind === "leaving") this.leaving = said.so;
+      else this.take(null, true);
+    });
   }
 
   async token(): Promise<string | null> {
@@ -45,10 +51,22 @@ export class AccessTokens {
     this.tell();
   }
 
-  /** Logged out, here and in every tab. */
-  leave(): void {
+  /** Logged out by `logOut`, here and in every tab; where that fails nobody is, and the error is the caller's. */
+  async leave(logOut: () => Promise<void>): Promise<void> {
+    this.setLeaving(true); // the server's word of the end may be faster than its answer
+    try {
+      await logOut();
+    } catch (error) {
+      this.setLeaving(false);
+      throw error;
+    }
     this.tabs.say({ kind: "left" });
     this.take(null, true);
+  }
+
+  private setLeaving(so: boolean): void {
+    this.leaving = so;
+    this.tabs.say({ kind: "leaving", so });
   }
 
   private async replace(refused: string | null): Promise<Grant | null> {
@@ -58,7 +76,7 @@ export class AccessTokens {
       this.tell();
     } catch (error) {
       if (!(error instanceof Refused) || error.status !== 401) throw error;
-      this.take(null);
+      this.take(null, this.leaving);
     }
     return this.held;
   }

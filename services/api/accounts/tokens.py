@@ -34,7 +34,8 @@ class Refresh(NamedTuple):
 
 
 def access_token(secret: str, session: Session, now_s: float) -> str:
-    return sign(ACCESS, secret, {"sub": str(session.user_id), "sid": session.id}, now_s)
+    """No two are alike, even of one second: a client can tell the one that was refused from its successor."""
+    return sign(ACCESS, secret, {"sub": str(session.user_id), "sid": session.id, "jti": secrets.token_hex(8)}, now_s)
 
 
 def read_access(secret: str, token: str, now_s: float) -> Session:

@@ -106,6 +106,11 @@ def test_an_access_token_names_a_session_of_a_user(told: dict[str, object]) -> N
         tokens.read_access(SECRET, sign(tokens.ACCESS, SECRET, told, 1e9), 1e9)
 
 
+def test_no_two_access_tokens_are_alike() -> None:
+    """Of one session and one second, too: a client takes what it gets in place of a refused one for another."""
+    assert len({tokens.access_token(SECRET, Session("s", 7), 1e9) for _ in range(100)}) == 100
+
+
 def test_a_key_is_256_bits_of_chance() -> None:
     """It can be recognised, and only its hash is kept."""
     key = tokens.new_key()
