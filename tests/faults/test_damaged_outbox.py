@@ -82,7 +82,10 @@ LONG = [pytest.param(where, marks=pytest.mark.long) for where in ("row", "log")]
 
 @pytest.mark.parametrize("where", ["pages", *LONG])
 async def test_a_damaged_file_costs_only_what_was_damaged(site: Site, where: str) -> None:
-    """It starts; every reading whose row is sound is stored once; the rest is counted, told, and kept in a file."""
+    """It starts; every reading whose row is sound is stored once; the rest is counted, told, and kept in a file.
+
+    What the broker was not told of before the kill comes again: of that nothing is lost, though its row was.
+    """
     sent = await leave_on_disk(site)
     spoil(site, where)
     expected = sound(site.worker.data_dir / "ingest.outbox")
@@ -94,7 +97,7 @@ async def test_a_damaged_file_costs_only_what_was_damaged(site: Site, where: str
     await asyncio.to_thread(eventually, lambda: expected | sent_after <= set(site.stored()), 30)
     await asyncio.to_thread(eventually, lambda: site.worker.get("/books")["spooled"] == 0, 20)
     found = site.stored()
-    assert set(found) == expected | sent_after
+    assert expected | sent_after <= set(found) <= sent | sent_after
     assert len(found) == len(set(found))
     books = site.worker.get("/books")
     assert books["balanced"]
