@@ -61,13 +61,13 @@ def number_ns(value: float) -> int:
     if isinstance(value, bool) or (isinstance(value, float) and not isfinite(value)):
         raise ValueError("not a time")
     size = abs(value)
-    scale = next((scale for limit, scale in _MAGNITUDES if size < limit), None)
-    if scale is None:
-        raise ValueError("beyond 64 bits of nanoseconds")
-    ns = value * scale if isinstance(value, int) else _float_ns(value, scale)
-    if ns < EARLIEST_NS:
-        raise ValueError("before 2001-09-09: not a time since 1970")
-    return _in_range(ns)
+    for limit, scale in _MAGNITUDES:
+        if size < limit:
+            ns = value * scale if isinstance(value, int) else _float_ns(value, scale)
+            if ns < EARLIEST_NS:
+                raise ValueError("before 2001-09-09: not a time since 1970")
+            return _in_range(ns)
+    raise ValueError("beyond 64 bits of nanoseconds")
 
 
 def _float_ns(value: float, scale: int) -> int:
