@@ -121,7 +121,8 @@ class MeasuredOutbox(Outbox):
         if not group.gone:  # what is driven again was heard long ago
             self._heard_ns = max(self._heard_ns, group.received_ns)
             if batch is not None and batch.readings and not group.quiet:
-                self.latency.note("device", (batch.committed_ns - batch.readings[-1].ts_ns) / 1e9)
+                # not `committed_ns`, which is written with the row, before the fsync
+                self.latency.note("device", (time.time_ns() - batch.readings[-1].ts_ns) / 1e9)
         return batch
 
     def complete(self, completion: Completion, after: int | None = None) -> None:

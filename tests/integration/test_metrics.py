@@ -1,6 +1,7 @@
 """Metrics of an ingest against its books: on real files, and scraped from real processes."""
 
 import asyncio
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from services.ingest.measuredstore import MeasuredStore
 from shared.books import COLUMNS
 from shared.timeseries.store import Refused, Unavailable
+from tests.fakes.ingest import delivery
 from tests.fakes.metrics import Samples, parsed, scraped
 from tests.fakes.store import FailingStore
 from tests.faults.test_ingest_servers import Site, publish
@@ -138,3 +140,14 @@ def test_up_tells_its_own(shared_system: System) -> None:
     seen = parsed(text_of(f"{shared_system.http}/metrics"))
     assert of(seen, "entries_total", outcome="accepted", code="") >= 1
     assert seen["telemetrio_ready", ()] == 1
+
+
+async def test_from_the_device_to_the_disk_includes_the_disk(tmp_path: Path) -> None:
+    """A message without a time of its own is as old as its receipt: what its commit takes is a part of its way."""
+    running = Running(tmp_path)
+    await running.start()
+    running.ingest.intake.offer(delivery("d1", {"a": 1}, received_ns=time.time_ns()))
+    latency = running.ingest.outbox.latency
+    await eventually_async(lambda: asyncio.sleep(0, result="device" in latency.told()))
+    await running.stop()
+    assert latency.told()["device"]["p50_ms"] >= latency.told()["commit"]["p50_ms"]
