@@ -171,13 +171,14 @@ class Connection(BrokerProtocolHandler):
         if message.qos == 2 and (known := unreleased.get(message.packet_id)):
             self._answer_again(known)
             return
+        admitted = self._exchange.admits(self._session, message)  # may end the connection: nothing is kept of it then
         receipt = Receipt(self, message)
         if message.qos:
             self._receipts.append(receipt)
         if message.qos == 2:
             unreleased[message.packet_id] = receipt
         self._open += 1
-        if not self._exchange.admits(self._session, message):
+        if not admitted:
             receipt.message = None  # 3.1.1 knows no refusal: it is acknowledged, and goes nowhere
             receipt.commit()
         elif self._exchange.is_telemetry(message.topic):

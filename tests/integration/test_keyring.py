@@ -117,6 +117,20 @@ async def test_nobody_speaks_for_a_device_without_its_password(place: Place) -> 
     assert (await device.receive()).kind == PUBACK
 
 
+async def test_what_was_refused_at_qos_2_is_taken_once_it_may_be_said(place: Place) -> None:
+    """Sent again in the same session, now with the password: it is ingested and answered, and so is what follows."""
+    device = await Client.connected(place.broker.ports[0], "device", clean=False)
+    password = await place.password()
+    device.send(publish(DATA, b"{}", 2, 7))
+    with pytest.raises(EOFError):
+        await device.receive()
+    device = await Client.connected(place.broker.ports[0], "device", clean=False, username="d1", password=password)
+    device.send(publish(DATA, b"{}", 2, 7) + publish(DATA, b"{}", 1, 8))
+    await device.ping()
+    assert await place.topics() == [DATA, DATA]
+    assert [(await device.receive()).packet_id for _ in range(2)] == [7, 8]
+
+
 async def test_a_device_speaks_and_hears_as_itself_alone(place: Place) -> None:
     """Its password opens no other device's topics."""
     device = await place.device(await place.password())
