@@ -81,13 +81,22 @@ class SocketIoTransport:
 
     async def _emit(self, packets: list[str]) -> None:
         engine = self._server.eio.sockets.get(self._engine_sid)
-        if engine is None:
+        if engine is None or not await self._taken(engine.queue):
             return
-        await engine.queue.join()
         for packet in packets:
             # the engine's own send: the server's emit would encode for each client and make a task for each packet
             await self._server.eio.send(self._engine_sid, packet)
         await asyncio.sleep(len(packets) / self._rate)
+
+    async def _taken(self, queue: asyncio.Queue[Any]) -> bool:
+        """Wait until the client has taken what was sent before; False: it left, and never will."""
+        taken, gone = (asyncio.ensure_future(waits) for waits in (queue.join(), self._gone.wait()))
+        try:
+            await asyncio.wait([taken, gone], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            taken.cancel()
+            gone.cancel()
+        return not self._gone.is_set()
 
 
 class SocketIoEndpoint:
