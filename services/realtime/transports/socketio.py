@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, Final, cast
+from urllib.parse import parse_qs
 
 import orjson
 import socketio
@@ -124,7 +125,8 @@ class SocketIoEndpoint:
         self._server.on("disconnect", self._disconnect)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if b"sid=" not in scope["query_string"] and (refused := await self._refused()):
+        newcomer = b"sid" not in parse_qs(scope["query_string"])
+        if newcomer and (refused := await self._refused()):
             if scope["type"] == "websocket":
                 await receive()  # a server takes no answer before it
             await refuse(scope, send, 503, refused)
