@@ -95,7 +95,9 @@ def _checks(patient: Patient, engine: AsyncEngine) -> dict[str, list[Check]]:
     async def outboxes() -> Sequence[Finding]:
         return check_outboxes(settings.data_dir)
 
-    clocks: list[Check] = [partial(check_clock_by, f"{store.influxdb_url}/ping")] if store.influxdb_url else []
+    clocks: list[Check] = []
+    if store.influxdb_url:
+        clocks.append(partial(check_clock_by, f"{store.influxdb_url}/ping", ca_file=store.influxdb_ca_file))
     if settings.database.startswith("postgresql"):
         clocks.append(partial(check_clock_of, engine))
     if patient.url:
