@@ -101,7 +101,8 @@ class Connection(BrokerProtocolHandler):
         self._aborted = True
         self.outlet.abort()
         if self._paused and self._task:
-            self._task.cancel()  # lands in `_listen`, which takes it back
+            self._paused = False  # once: `_listen` takes one cancellation back, and any other for the broker's end
+            self._task.cancel()
 
     @property
     def _sending(self) -> Outgoing:
