@@ -25,7 +25,7 @@ from telemetrio.cli.examine import doctor
 from telemetrio.doctor import books, broker, clock, database, proxy, store
 from telemetrio.doctor.broker import QUEUED, Limits
 from telemetrio.doctor.disk import check_disk
-from telemetrio.doctor.examination import NAMES, Report, read_all
+from telemetrio.doctor.examination import NAMES, Report, examine, read_all
 from telemetrio.doctor.finding import Finding
 from telemetrio.doctor.line import Refused
 from telemetrio.doctor.proxy import Watched
@@ -105,6 +105,26 @@ def test_a_disk_that_is_full_or_read_only(tmp_path: Path) -> None:
     assert f"255 MiB are free at {tmp_path}" in full.found
     (locked,) = check_disk(tmp_path, 256, lambda _: seen(1_000, os.ST_RDONLY))
     assert "may not write" in locked.found
+
+
+def test_a_folder_that_is_not_ours_to_look_at(tmp_path: Path) -> None:
+    """Is a matter of the disk, and of who runs the doctor."""
+
+    def shut(_place: Path) -> os.statvfs_result:
+        raise PermissionError(13, "Permission denied")
+
+    (found,) = check_disk(tmp_path, 256, shut)
+    assert (found.check, "Permission denied" in found.found) == ("disk", True)
+    assert "services" in found.mend
+
+
+def test_a_database_that_is_a_file_is_mended_as_one(tmp_path: Path) -> None:
+    """Nobody is sent to a PostgreSQL that isn't there."""
+    (tmp_path / "telemetrio.db").write_bytes(b"no database" * 100)
+    report = asyncio.run(examine(read_all(data_dir=tmp_path), [name for name in NAMES if name != "migrations"]))
+    (found,) = report.findings
+    assert "PostgreSQL" not in found.mend
+    assert str(tmp_path / "telemetrio.db") in found.mend
 
 
 def test_the_database_of_another_version() -> None:
