@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from services.api.resources import KEY
 from services.ingest.delivery import Intake
 from shared.database.credentials import known_credentials, mark_used
+from shared.database.engine import open_engine
 from telemetrio.embedded import EmbeddedBroker
 from telemetrio.keyring import Keyring
 from tests.integration.api_rig import Api, opened
@@ -207,3 +209,16 @@ async def test_what_was_revoked_meanwhile_is_no_longer_marked(place: Place) -> N
         await mark_used(connection, {key: 7, key + 1: 8})
     assert (device_id, kept[:5]) == ("d1", "$7$1$")
     assert await place.api.rows("SELECT last_used_ns FROM device_credentials") == [(7,)]
+
+
+async def test_what_was_used_while_the_database_was_away_is_told_later(place: Place, tmp_path: Path) -> None:
+    """It is written down by the next time that the table can be read."""
+    password = await place.password()
+    away = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'no tables.db'}")
+    assert await place.code("c", "d1", password) == 0
+    with pytest.raises(OperationalError):
+        await Keyring(away, place.broker).load()
+    await away.dispose()
+    await Keyring(place.api.engine, place.broker).load()
+    ((used_ns,),) = await place.api.rows("SELECT last_used_ns FROM device_credentials")
+    assert used_ns > 0
