@@ -14,7 +14,6 @@ QUEUED: Final = 1_500
 _SHARED: Final = 40
 _SESSION_S: Final = 86_400
 _LEAST_WINDOW: Final = 100
-_UNSAID: Final = 65_535
 
 
 class Limits(NamedTuple):
