@@ -187,6 +187,14 @@ def test_a_proxy_that_cuts_or_refuses() -> None:
     assert "proxy_read_timeout" in proxy.judge("u", Watched(101, 12.0))[0].mend
 
 
+@pytest.mark.parametrize(("status", "mend"), [(301, "--url"), (308, "--url"), (502, "realtime"), (503, "realtime")])
+def test_a_websocket_that_is_answered_by_something_else(status: int, mend: str) -> None:
+    """A redirect, and a proxy that finds nobody behind it, are not mended by passing the upgrade on."""
+    (found,) = proxy.judge("u", Watched(status))
+    assert mend in found.mend
+    assert "Upgrade" not in found.mend
+
+
 def test_the_report_for_programs_and_for_people() -> None:
     """The same findings; brackets in them are no markup."""
     report = Report([Finding("disk", "[red]full", "b", "c")], ["disk"], {"proxy": "no --url was given"})
