@@ -84,9 +84,11 @@ class Hub:
         """
         if old == new and had is None:
             return
-        # of several subscriptions the one that has had the least is owed the rest
-        before = self._ahead.pop(member, {}) if not old.empty else had or {}
-        self._skip(member, {key: min(seq, before[key]) for key, seq in (had or {}).items() if key in before})
+        ahead = had or {}
+        if not old.empty:  # of several subscriptions the one that has had the least is owed the rest
+            before = self._ahead.pop(member, {})
+            ahead = {key: min(seq, before[key]) for key, seq in ahead.items() if key in before}
+        self._skip(member, ahead)
         if old == new:
             return
         if not old.empty:
