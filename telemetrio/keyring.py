@@ -31,11 +31,15 @@ class Keyring:
         """Read the table, and write down what was used since; raises what the database raises."""
         credentials = self._broker.credentials
         used_ns, credentials.used_ns = credentials.used_ns, {}
-        async with self._engine.begin() as connection:
-            await mark_used(connection, used_ns)
-            credentials.learn(await known_credentials(connection), await closed_devices(connection))
-            if self._broker.hearing is not None:
-                self._broker.hearing.learn(await live_keys(connection))
+        try:
+            async with self._engine.begin() as connection:
+                await mark_used(connection, used_ns)
+                credentials.learn(await known_credentials(connection), await closed_devices(connection))
+                if self._broker.hearing is not None:
+                    self._broker.hearing.learn(await live_keys(connection))
+        except (SQLAlchemyError, OSError):
+            credentials.used_ns = used_ns | credentials.used_ns  # to be written down the next time
+            raise
         self._broker.cut_the_revoked()
 
     async def run(self) -> None:

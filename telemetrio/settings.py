@@ -30,7 +30,7 @@ class UpSettings(ReachSettings):
 
     @property
     def mqtt_hosts(self) -> tuple[str, ...]:
-        """Loopback whatever the web does: devices have no credentials yet."""
+        """Loopback whatever the web does: it has no TLS, and a device without credentials is anybody's."""
         return self.hosts if self.host in LOOPBACK else LOOPBACK[1:]
 
 

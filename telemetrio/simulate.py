@@ -31,7 +31,10 @@ class Target(NamedTuple):
 
 
 async def simulate(fleet: Fleet, target: Target, console: Console) -> Report:
-    """Send, wait until the books have settled, then look for every message. Raises Refusal when nobody answers."""
+    """Send, wait until the books have settled, then look for every message.
+
+    Raises Refusal when nobody answers, or somebody who does not let it look.
+    """
     report = Report()
     async with aiohttp.ClientSession(f"http://127.0.0.1:{target.http_port}") as http:
         letters_before = await _ask(http, "/api/v1/dead-letters?page=1&per_page=1")
@@ -120,6 +123,9 @@ async def _ask(http: aiohttp.ClientSession, path: str) -> Any:
             return await answer.json()
     except aiohttp.ClientConnectorError as error:
         raise Refusal(f"{error}: start `telemetrio up` first, or give its port with --port", ExitCode.DIED) from error
+    except aiohttp.ClientResponseError as error:
+        where, mend = error.request_info.url.origin(), "give the port of a `telemetrio up` in open mode with --port"
+        raise Refusal(f"{where} answers {error.status}: {mend}", ExitCode.DIED) from error
 
 
 def show(report: Report, console: Console) -> None:

@@ -31,6 +31,7 @@ from services.realtime.archive import StoreArchive
 from services.realtime.keeper import TicketKeeper
 from services.realtime.latest import LatestTable
 from services.realtime.metrics import watch_realtime
+from services.realtime.paths import Paths
 from services.realtime.settings import RealtimeSettings
 from shared.changes import ANY, Change
 from shared.database.engine import open_engine
@@ -55,7 +56,6 @@ from telemetrio.embedded import EmbeddedBroker, Hearing, is_device_topic
 from telemetrio.greeting import say_password, say_ready
 from telemetrio.keyring import Keyring
 from telemetrio.settings import UpSettings, refuse_unknown
-from telemetrio.web import ByPath
 
 WEB_DIR: Final = Path(__file__).parent / "web"
 _BEAT_S: Final = 0.9
@@ -188,13 +188,8 @@ async def _open_database(stack: AsyncExitStack, settings: AllSettings) -> AsyncE
 
 
 def _gate(settings: ApiSettings, api: ASGI3, realtime: Realtime, metrics: MetricsPage) -> Gate:
-    paths: dict[str, ASGI3] = {
-        "/ws": realtime.asgi_ws,
-        "/sse": realtime.asgi_sse,
-        "/socket.io": realtime.asgi_socketio,
-        "/metrics": metrics,
-    }
-    return Gate(ByPath(api, paths), allowed_hosts=settings.allowed_hosts, cors_origins=settings.cors_origins)
+    paths = Paths(realtime, api, {"/metrics": metrics})
+    return Gate(paths, allowed_hosts=settings.allowed_hosts, cors_origins=settings.cors_origins)
 
 
 def _listen(stack: AsyncExitStack, settings: UpSettings) -> Sequence[socket.socket]:

@@ -1,1 +1,1 @@
-"""Fans committed readings out to browsers. Start at hub.py."""
+"""Brings committed readings to whoever looks at them, as they come in. Start at app.py."""

@@ -62,7 +62,7 @@ class Realtime:
         turnstile = Turnstile(settings.newcomers_per_s)
         self.entrance: Final = Entrance(self.sessions, keeper or OpenDoor(), turnstile, settings.connections_per_user)
         self.asgi_ws: Final = WebSocketEndpoint(self.entrance, self._open_websocket)
-        self.asgi_sse: Final = SseEndpoint(self.entrance, self._open_sse)
+        self.asgi_sse: Final = SseEndpoint(self.entrance, self._open_sse, past.read)
         self.asgi_socketio: Final = SocketIoEndpoint(self.entrance, self._open_socketio, settings.socketio_rate)
 
     def publish(self, batch: ReadingBatch) -> None:

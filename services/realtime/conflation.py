@@ -84,12 +84,17 @@ class Conflated:
             for timestamp, kept in sorted(times.items())
         ]
 
-    def frames(self) -> list[str]:
-        """A `gap`, if anything was dropped, and what is kept. The gap comes first: it explains what follows."""
-        readings = readings_frame(self.cursor, ",".join(self.texts()))
-        return [self._gap(), readings] if self.dropped or self.broken else [readings]
+    @property
+    def gap(self) -> bool:
+        """Whether something is missing that the client must be told of."""
+        return self.broken or self.dropped > 0
 
-    def _gap(self) -> str:
+    def frames(self) -> list[str]:
+        """A `gap`, if there is one, and what is kept. The gap comes first: it explains what follows."""
+        readings = readings_frame(self.cursor, ",".join(self.texts()))
+        return [self._told_gap(), readings] if self.gap else [readings]
+
+    def _told_gap(self) -> str:
         named = len(self.devices) <= MAX_NAMED_DEVICES and not self.broken
         return gap_frame(
             Gap(

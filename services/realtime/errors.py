@@ -1,5 +1,7 @@
 """What can go wrong in realtime that somebody must be told about."""
 
+from services.realtime.transport import CloseCode
+
 
 class RealtimeError(Exception):
     """Errors of this service.
@@ -7,7 +9,7 @@ class RealtimeError(Exception):
     RealtimeError
     ├── BadMessage          the client sent something that is no message; it is told which field and why
     ├── Denied              a client may not come in; it is told why, and nothing about others
-    ├── Crowded             not now: too many come at once, or the process is about to restart
+    ├── Crowded             not now: too many come at once, the process is about to restart, or nobody can be asked
     ├── LatestUnavailable   the table of latest values can't be read now; snapshots come from the feed alone
     ├── HistoryUnavailable  the store, or who has readings in it, can't be read now; a later resume may
     ├── TooMuchHistory      a client has missed more than a session may ask for
@@ -40,7 +42,7 @@ class Denied(RealtimeError):
 class Crowded(RealtimeError):
     """`retry_after_s` differs from client to client, so that they come back one by one."""
 
-    def __init__(self, retry_after_s: float, code: int = 1013, why: str = "overloaded") -> None:
+    def __init__(self, retry_after_s: float, code: int = CloseCode.OVERLOADED, why: str = "overloaded") -> None:
         super().__init__(f"{why}: come back in {retry_after_s:.1f} s")
         self.retry_after_s = retry_after_s
         self.code = code

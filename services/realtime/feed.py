@@ -19,6 +19,7 @@ _ANSWER_S: Final = 5.0
 # a flood that this process can't take is a hole that is noticed, not memory that grows
 _MAX_WAITING: Final = 5_000
 _LOOK_S: Final = 1.0
+_REFUSED: Final = 0x80
 # each ingest says something every second
 _SILENT_S: Final = 5.0
 
@@ -49,7 +50,7 @@ class Feed:
         while True:
             try:
                 async with Client(**arguments, timeout=_ANSWER_S, max_queued_incoming_messages=_MAX_WAITING) as client:
-                    await client.subscribe(live_topic("+"), qos=0)
+                    await _subscribe(client, live_topic("+"))
                     if self._changed is not None:
                         await client.subscribe(registry_topic(), qos=1)
                         self._changed()  # it may have been said while nobody listened
@@ -92,3 +93,10 @@ class Feed:
         self._heard_s = asyncio.get_running_loop().time()
         self.announcements += 1
         self._publish(batch)
+
+
+async def _subscribe(client: Client, topic: str) -> None:
+    """Raises MqttError also where the broker answers and refuses, of which the client itself makes no error."""
+    (code,) = await client.subscribe(topic, qos=0)
+    if (code if isinstance(code, int) else code.value) >= _REFUSED:
+        raise MqttError(f"it refuses the subscription {topic}: this user may not read there")

@@ -1,6 +1,6 @@
 """Who gets which reading. Publishing is synchronous: it sorts a batch into groups of equal selections, and no more."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from services.realtime.cursor import Cursor, Key, Position
@@ -17,6 +17,10 @@ RECENT_S: Final = 60.0
 """The table of latest values is about a second behind the feed, longer while the database restarts."""
 RING_S: Final = 120.0
 RING_BYTES: Final = 64 * 1024 * 1024
+
+
+Ahead = Mapping[Key, int]
+"""Up to which seq of each file a member has heard what this process may not have heard yet: it gets that no more."""
 
 
 class Keeping(NamedTuple):
@@ -38,7 +42,7 @@ class Hub:
         self._clock = clock
         self._coalesce_s = coalesce_s
         self._position = Position(keeping.begun_ns)
-        self._ahead: dict[Member, dict[Key, int]] = {}
+        self._ahead: dict[Member, Ahead] = {}
         self._most_ahead: dict[Key, int] = {}
         self.ring: Final = Ring(keeping.ring_s, keeping.ring_bytes, self._position.stored)
         self.missed = 0
@@ -73,26 +77,28 @@ class Hub:
                 self._told[status.device_id] = status.ts_ns
                 self._tell(status)
 
-    def move(self, member: Member, old: Selection, new: Selection) -> None:
-        """A session changed its subscriptions: each reading reaches it once, through the one group or the other."""
+    def move(self, member: Member, old: Selection, new: Selection, had: Ahead | None = None) -> None:
+        """A session changed its subscriptions: each reading reaches it once, through the one group or the other.
+
+        `had`: up to where it has all that the new one asks for, as far as that is ahead of this process.
+        """
+        if old == new and had is None:
+            return
+        ahead = had or {}
+        if not old.empty:  # of several subscriptions the one that has had the least is owed the rest
+            before = self._ahead.pop(member, {})
+            ahead = {key: min(seq, before[key]) for key, seq in ahead.items() if key in before}
+        self._skip(member, ahead)
         if old == new:
             return
         if not old.empty:
             self._leave(member, old)
-        if new.empty:
-            self._ahead.pop(member, None)
-            if not self._ahead:
-                self._most_ahead.clear()
-        else:
+        if not new.empty:
             self._join(member, new)
 
-    def resume(self, member: Member, cursor: Cursor) -> Plan:
-        """What a member that is about to join has missed since. What it has and this process has not, it won't get."""
-        made = plan(cursor, self._position, self.ring)
-        self._ahead[member] = made.ahead
-        for key, seq in made.ahead.items():
-            self._most_ahead[key] = max(seq, self._most_ahead.get(key, 0))
-        return made
+    def resume(self, cursor: Cursor) -> Plan:
+        """What a member that is about to join has missed since."""
+        return plan(cursor, self._position, self.ring)
 
     def heard_of(self, cursor: Cursor) -> bool:
         """Every source that the cursor names has been heard since this process began."""
@@ -133,6 +139,14 @@ class Hub:
         interruption = Interruption(self.cursor, iso_ns(oldest), iso_ns(max(oldest, batch.committed_ns)))
         for group in self._groups.values():
             group.interrupt(interruption)
+
+    def _skip(self, member: Member, ahead: Ahead) -> None:
+        if ahead:
+            self._ahead[member] = ahead
+        for key, seq in ahead.items():
+            self._most_ahead[key] = max(seq, self._most_ahead.get(key, 0))
+        if not self._ahead:
+            self._most_ahead.clear()
 
     def _who_had(self, batch: ReadingBatch) -> Collection[Member]:
         key = batch.source, batch.epoch

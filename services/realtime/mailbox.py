@@ -78,6 +78,8 @@ class Mailbox:
         held, self._held = self._held, None
         if held is None:
             return
+        if known and self._known:
+            known.take_over(self._known)
         self._known = known or self._known
         if all(isinstance(item, str) for item in self.items):
             self.cursor = held.cursor  # the last reply says so itself
@@ -136,7 +138,7 @@ class Mailbox:
             return [self._readings(item)]
         if isinstance(item, Conflated):
             self.cursor = item.cursor
-            self.gaps += bool(item.dropped)
+            self.gaps += item.gap
             self.dropped += item.dropped
             frames = item.frames()
             self.delivered += sum(frame.count('{"device_id":') for frame in frames)

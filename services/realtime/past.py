@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
+
 from services.realtime.cursor import Cursor, parse_cursor
 from services.realtime.errors import BadMessage, HistoryUnavailable, TooMuchHistory
 from services.realtime.frames import Gap, Interruption, error_frame, gap_frame, history_frame, reading_text
@@ -109,7 +111,9 @@ class Past:
             return told
         late = self._hub.at - LATE_NS - SLACK_NS
         under_way = (one for one in merged if one.ts_ns >= late or one.ts_ns < wanted.from_ns - LATE_NS)
-        received = Received(under_way, self._clock, self._clock() + _UNDER_WAY_S)
+        shown = await self._told(under_way, selection)  # what it did not ask for it has not got
+        rows = orjson.loads(f"[{','.join(shown.texts)}]")
+        received = Received(rows, self._clock, self._clock() + _UNDER_WAY_S)
         return Missed(told.texts, self._gap(since) if plan.unsure else None, None, received)
 
     async def _look(self, wanted: Wanted) -> Sequence[Reading]:

@@ -16,7 +16,7 @@ from services.realtime.frames import (
     subscribed_frame,
     welcome_frame,
 )
-from services.realtime.hub import Hub
+from services.realtime.hub import Ahead, Hub
 from services.realtime.mailbox import Express, Mailbox
 from services.realtime.pace import Pace
 from services.realtime.past import Missed, Past, Since
@@ -86,11 +86,11 @@ class Session:
             self._end = (code, reason)
             self.mailbox.wake()
 
-    def subscribe(self, asked: Subscribe) -> None:
-        """Begin or replace a subscription, from the next publication on."""
+    def subscribe(self, asked: Subscribe, had: Ahead | None = None) -> None:
+        """Begin or replace a subscription, from the next publication on; `had`: see Hub.move."""
         if not self.mailbox.cursor:
             self.mailbox.cursor = self._stream.hub.cursor
-        self._select({**self._subscriptions, asked.id: asked})
+        self._select({**self._subscriptions, asked.id: asked}, had)
 
     def see(self, user_ids: UserIds) -> None:
         """From now on the devices of these owners, whatever was subscribed to before."""
@@ -139,7 +139,7 @@ class Session:
             await self._transport.close(code, reason)
 
     async def _send(self, frame: str) -> None:
-        self._sending = True
+        self._sending, self._moved_s = True, self._stream.clock()
         await self._transport.send(frame)
         self._sending = False
         self._moved_s = self._stream.clock()
@@ -222,8 +222,8 @@ class Session:
 
     async def _return(self, asked: Subscribe, since: Since) -> None:
         """What was missed, and then live, which waits meanwhile: a cursor ahead of the history would lose the rest."""
-        plan = self._stream.hub.resume(self.mailbox, since.cursor)
-        self.subscribe(asked)
+        plan = self._stream.hub.resume(since.cursor)
+        self.subscribe(asked, plan.ahead)
         place = self._stream.hub.cursor
         self.mailbox.hold(place)
         missed = Missed()
@@ -243,7 +243,7 @@ class Session:
         for begin in range(0, max(len(texts), 1), SNAPSHOT_READINGS):
             self.mailbox.reply(snapshot_frame(asked.id, texts[begin : begin + SNAPSHOT_READINGS]))
 
-    def _select(self, subscriptions: dict[int, Subscribe]) -> None:
+    def _select(self, subscriptions: dict[int, Subscribe], had: Ahead | None = None) -> None:
         selection = select(self._user_ids, subscriptions.values())
-        self._stream.hub.move(self.mailbox, self._selection, selection)
+        self._stream.hub.move(self.mailbox, self._selection, selection, had)
         self._subscriptions, self._selection = subscriptions, selection

@@ -21,7 +21,7 @@ class CloseCode(IntEnum):
 
 
 class Transport(Protocol):
-    """What carries a session: a WebSocket, or Socket.IO."""
+    """What carries a session: a WebSocket, a stream of server-sent events, or Socket.IO."""
 
     async def receive(self) -> str | bytes | None:
         """The next message of the client; None: it is gone."""

@@ -96,7 +96,7 @@ def found(file: BinaryIO) -> Begun | None:
                 header = Header.model_validate_json(part.data)
             elif part.name == DATABASE:
                 tables = Tables.model_validate_json(part.data)
-            elif part.folder in (relational.FOLDER, history.READINGS) or part.name.startswith(f"{relational.FOLDER}/"):
+            elif part.folder == history.READINGS or part.name.startswith(f"{relational.FOLDER}/"):
                 entries.append(part.entry)
                 last = part.lines[-1] if part.folder == history.READINGS else None
             else:

@@ -102,7 +102,7 @@ def bench_ingest(*, curve: bool, against: str | None, **plan: Any) -> None:
 
 
 @bench.command("realtime")
-@click.option("--case", "cases", multiple=True, help="Some of: idle many steady full memory connect deaf. Default: all")
+@click.option("--case", "cases", multiple=True, help="Some of: idle many steady full memory connect deaf socketio.")
 @click.option(
     "--seconds", type=click.FloatRange(0.5, 600), default=10.0, show_default=True, help="Of each measurement."
 )

@@ -14,7 +14,6 @@ QUEUED: Final = 1_500
 _SHARED: Final = 40
 _SESSION_S: Final = 86_400
 _LEAST_WINDOW: Final = 100
-_UNSAID: Final = 65_535
 
 
 class Limits(NamedTuple):
@@ -30,8 +29,9 @@ class Limits(NamedTuple):
 
 async def check_broker(settings: BrokerSettings) -> Sequence[Finding]:
     """Whether it lets us in, and what it says of itself."""
+    name = _name()
     try:
-        async with connected(settings, _name(), expiry_s=_SESSION_S) as line:
+        async with connected(settings, name, expiry_s=_SESSION_S) as line:
             said = line.greeting
             session_s = _SESSION_S if said.session_expiry_interval is None else said.session_expiry_interval
             limits = Limits(
@@ -42,6 +42,8 @@ async def check_broker(settings: BrokerSettings) -> Sequence[Finding]:
                 said.retain_available,
                 said.shared_subscription_available,
             )
+        async with connected(settings, name):
+            pass  # nothing is left of the session
     except (OSError, Refused) as error:
         return [_away(settings, error)]
     return judge(limits)

@@ -1,12 +1,14 @@
 """The clock: this machine's against those of the servers that it works with."""
 
 import asyncio
+import ssl
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import text
@@ -18,9 +20,11 @@ MAX_SKEW_S: Final = 5.0
 _WITHIN_S: Final = 10.0
 
 
-async def check_clock_by(url: str, now_s: Callable[[], float] = time.time) -> Sequence[Finding]:
+async def check_clock_by(
+    url: str, now_s: Callable[[], float] = time.time, ca_file: Path | None = None
+) -> Sequence[Finding]:
     """By the Date of whatever a web server answers; one that doesn't answer is another check's business."""
-    said = await asyncio.to_thread(_date, url)
+    said = await asyncio.to_thread(_date, url, ca_file)
     return [] if said is None else judge(url, said - now_s())
 
 
@@ -46,9 +50,10 @@ def judge(whose: str, ahead_s: float) -> Sequence[Finding]:
     return [Finding("clock", found, means, mend)]
 
 
-def _date(url: str) -> float | None:
+def _date(url: str, ca_file: Path | None) -> float | None:
+    context = ssl.create_default_context(cafile=ca_file)
     try:
-        with urllib.request.urlopen(url, timeout=_WITHIN_S) as answer:  # noqa: S310 - as the operator set it
+        with urllib.request.urlopen(url, timeout=_WITHIN_S, context=context) as answer:  # noqa: S310 - as the operator set it
             said = answer.headers.get("Date")
     except urllib.error.HTTPError as error:
         with error:

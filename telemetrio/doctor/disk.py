@@ -11,8 +11,13 @@ Look = Callable[[Path], os.statvfs_result]
 
 def check_disk(data_dir: Path, min_free_mib: int, look: Look = os.statvfs) -> Sequence[Finding]:
     """Of the data directory; before there is one, of where it will be."""
-    place = next(path for path in (data_dir.absolute(), *data_dir.absolute().parents) if path.exists())
-    seen = look(place)
+    try:
+        place = next(path for path in (data_dir.absolute(), *data_dir.absolute().parents) if path.exists())
+        seen = look(place)
+    except OSError as error:
+        means = "whether there is room is not known"
+        mend = "run the doctor as the user of the services; if it is said to that user, too, look at the disk (dmesg)"
+        return [Finding("disk", f"{data_dir} can't be looked at: {error}", means, mend)]
     free_mib = seen.f_bavail * seen.f_frsize >> 20
     means = "devices are not acknowledged until that is mended, so that they keep what they have to say"
     found = []

@@ -80,7 +80,7 @@ async def examine(patient: Patient, skip: Sequence[str], begin: Callable[[str], 
                 continue
             begin(name)
             for check in checks[name]:
-                report.findings += await _carried_out(name, check)
+                report.findings += await _carried_out(name, check, engine)
             report.examined.append(name)
     return report
 
@@ -95,7 +95,9 @@ def _checks(patient: Patient, engine: AsyncEngine) -> dict[str, list[Check]]:
     async def outboxes() -> Sequence[Finding]:
         return check_outboxes(settings.data_dir)
 
-    clocks: list[Check] = [partial(check_clock_by, f"{store.influxdb_url}/ping")] if store.influxdb_url else []
+    clocks: list[Check] = []
+    if store.influxdb_url:
+        clocks.append(partial(check_clock_by, f"{store.influxdb_url}/ping", ca_file=store.influxdb_ca_file))
     if settings.database.startswith("postgresql"):
         clocks.append(partial(check_clock_of, engine))
     if patient.url:
@@ -132,7 +134,7 @@ def _idle(patient: Patient) -> dict[str, str]:
     return idle
 
 
-async def _carried_out(name: str, check: Check) -> Sequence[Finding]:
+async def _carried_out(name: str, check: Check, engine: AsyncEngine) -> Sequence[Finding]:
     """What the database raises is a finding like others: each check that asks it stands on its own."""
     try:
         return await check()
@@ -140,4 +142,6 @@ async def _carried_out(name: str, check: Check) -> Sequence[Finding]:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         means = "devices, users and dead letters can't be looked at or changed; telemetry goes on"
         mend = "start PostgreSQL; look at TELEMETRIO_DATABASE_URL; then telemetrio db upgrade"
+        if engine.dialect.name == "sqlite":
+            mend = f"look who may read {engine.url.database}; if it is damaged, restore a backup (telemetrio restore)"
         return [Finding(name, f"The database can't be asked: {said}"[:500], means, mend)]

@@ -55,13 +55,23 @@ async def check_proxy(url: str, key: str = "") -> Sequence[Finding]:
 
 def judge(url: str, watched: Watched) -> Sequence[Finding]:
     if watched.status != 101:
-        found = f"{url}/ws answers {watched.status} to a WebSocket: the proxy does not pass the upgrade on"
-        return [Finding("proxy", found, "pages show nothing live", _UPGRADE)]
+        why, mend = _refused(watched.status)
+        found = f"{url}/ws answers {watched.status} to a WebSocket: {why}"
+        return [Finding("proxy", found, "pages show nothing live", mend)]
     if watched.cut_after_s is not None:
         found = f"A quiet WebSocket at {url}/ws was cut after {watched.cut_after_s:.0f} s"
         means = "live pages lose their connection again and again: they come back, and what is shown stutters"
         return [Finding("proxy", found, means, _KEEP)]
     return []
+
+
+def _refused(status: int) -> tuple[str, str]:
+    """Why a handshake is not taken, and what to do."""
+    if 300 <= status < 400:
+        return "it leads elsewhere", "give --url the address to which it leads: https:// where this was http://"
+    if status in {502, 503, 504}:
+        return "nobody answers behind the proxy", "start telemetrio realtime; look at the proxy_pass of /ws"
+    return "the proxy does not pass the upgrade on", _UPGRADE
 
 
 def _request(url: str) -> Finding | None:

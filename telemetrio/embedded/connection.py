@@ -101,7 +101,8 @@ class Connection(BrokerProtocolHandler):
         self._aborted = True
         self.outlet.abort()
         if self._paused and self._task:
-            self._task.cancel()  # lands in `_listen`, which takes it back
+            self._paused = False  # once: `_listen` takes one cancellation back, and any other for the broker's end
+            self._task.cancel()
 
     @property
     def _sending(self) -> Outgoing:
@@ -171,13 +172,14 @@ class Connection(BrokerProtocolHandler):
         if message.qos == 2 and (known := unreleased.get(message.packet_id)):
             self._answer_again(known)
             return
+        admitted = self._exchange.admits(self._session, message)  # may end the connection: nothing is kept of it then
         receipt = Receipt(self, message)
         if message.qos:
             self._receipts.append(receipt)
         if message.qos == 2:
             unreleased[message.packet_id] = receipt
         self._open += 1
-        if not self._exchange.admits(self._session, message):
+        if not admitted:
             receipt.message = None  # 3.1.1 knows no refusal: it is acknowledged, and goes nowhere
             receipt.commit()
         elif self._exchange.is_telemetry(message.topic):

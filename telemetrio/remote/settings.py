@@ -10,7 +10,7 @@ from shared.settings import PREFIX, read_secret
 
 
 class RemoteSettings(BaseSettings):
-    """Read by the commands `export`, `import` and `deadletters`; see docs/settings.md."""
+    """Read by `export`, `import` and `deadletters`, and for its key by `doctor`; see docs/settings.md."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True

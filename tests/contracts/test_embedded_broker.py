@@ -292,6 +292,22 @@ async def test_a_will_goes_to_ingest_and_then_to_others(served: Served) -> None:
     assert (kept.payload, kept.flags & 1) == (b"offline", 1)
 
 
+async def test_a_connection_that_is_ended_twice_leaves_its_will(
+    embedded: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while ingest is full: two reasons to end it in one turn of the loop are an end like any other."""
+    monkeypatch.setattr(ingest_delivery, "MAX_WAITING", 1)
+    device = await embedded.client("d1", will=Will(STATUS, b"offline", 1))
+    device.send(publish(DATA, b"{}", 0) * 2)
+    assert isinstance(embedded.broker, EmbeddedBroker)
+    assert embedded.broker._broker is not None
+    (connection,) = embedded.broker._broker.connections.values()
+    await until(lambda: connection._paused)
+    connection.abort()
+    connection.abort()
+    assert [(await embedded.ingest.next()).topic for _ in range(2)] == [DATA, STATUS]
+
+
 async def test_a_will_that_may_not_be_published_is_not(served: Served) -> None:
     """A will on the services' tree is refused like a publish, also for a client that subscribed everything."""
     watcher = await served.client("watcher")

@@ -18,15 +18,19 @@ from shared.broker import BrokerSettings
 from shared.database.engine import open_engine
 from shared.database.migrations.upgrade import upgrade
 from shared.timeseries.influxhttp import Target
+from shared.timeseries.settings import StoreSettings
 from telemetrio.__main__ import cli
+from telemetrio.doctor import broker as doctors_broker
 from telemetrio.doctor.books import check_ledger
 from telemetrio.doctor.broker import check_broker, check_queue, check_share
 from telemetrio.doctor.clock import check_clock_by, check_clock_of
 from telemetrio.doctor.database import check_migrations
-from telemetrio.doctor.examination import NAMES
+from telemetrio.doctor.examination import NAMES, examine, read_all
+from telemetrio.doctor.line import connected
 from telemetrio.doctor.proxy import check_proxy
 from telemetrio.doctor.store import check_query, check_write
 from tests.fakes.influxdb import FakeInflux
+from tests.peers.certificates import authority
 from tests.peers.dynsec import secured
 from tests.peers.guarded import Guarded
 from tests.peers.influxdb import Influxd
@@ -74,6 +78,25 @@ async def test_a_stock_mosquitto_is_found_wanting(tmp_path: Path) -> None:
         "Of 1500 messages to a client that was away it kept 1000",
     ]
     assert [finding.check for finding in shared] == ["share"]
+
+
+@pytest.mark.peer("mosquitto")
+async def test_no_session_of_ours_is_left_at_the_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even of the check that asks for one of a day, to see what it is granted."""
+    names: list[str] = []
+
+    def named() -> str:
+        names.append(f"telemetrio/doctor/{len(names)}")
+        return names[-1]
+
+    monkeypatch.setattr(doctors_broker, "_name", named)
+    with Mosquitto(tmp_path, TUNED, log="error") as tuned:
+        for check in (check_broker, check_queue, check_share):
+            await check(settings(tuned.url))
+        assert names
+        for name in names:
+            async with connected(settings(tuned.url), name, fresh=False) as line:
+                assert not line.greeting.session_present, name
 
 
 @pytest.mark.peer("mosquitto")
@@ -141,13 +164,14 @@ async def test_a_missing_bucket(influxd: Influxd) -> None:
     assert "TELEMETRIO_INFLUXDB_URL" in away.mend
 
 
+async def late(_fake: FakeInflux, _request: web.Request, _body: bytes) -> web.StreamResponse:
+    """The answer of a server whose clock is behind."""
+    return web.Response(status=204, headers={"Date": formatdate(time.time() - HOUR_S, usegmt=True)})
+
+
 @pytest.mark.peer("postgres")
 async def test_a_clock_that_is_off_by_an_hour(shared_cluster: Cluster) -> None:
     """Ours, or that of the store: found by the Date of an answer, and by PostgreSQL's."""
-
-    async def late(_fake: FakeInflux, _request: web.Request, _body: bytes) -> web.StreamResponse:
-        return web.Response(status=204, headers={"Date": formatdate(time.time() - HOUR_S, usegmt=True)})
-
     async with FakeInflux("2.7.12").running() as fake:
         url = f"{fake.url}/ping"
         assert list(await check_clock_by(url)) == []
@@ -159,6 +183,18 @@ async def test_a_clock_that_is_off_by_an_hour(shared_cluster: Cluster) -> None:
     assert list(await check_clock_of(engine)) == []
     assert "ahead of" in (await check_clock_of(engine, lambda: time.time() - HOUR_S))[0].found
     await engine.dispose()
+
+
+@pytest.mark.peer("openssl")
+async def test_a_clock_behind_a_private_certificate(tmp_path: Path) -> None:
+    """Is asked with the authority of the settings."""
+    ours = authority(tmp_path)
+    async with FakeInflux("2.7.12").running(ours.server(tmp_path)) as fake:
+        fake.ping_fault = late
+        store = StoreSettings(_env_file=None, influxdb_url=fake.url, influxdb_ca_file=ours.certificate)
+        patient = read_all(data_dir=tmp_path)._replace(store=store)
+        report = await examine(patient, [name for name in NAMES if name != "clock"])
+    assert [finding.check for finding in report.findings] == ["clock"]
 
 
 async def test_a_database_of_an_older_version(tmp_path: Path) -> None:

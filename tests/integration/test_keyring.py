@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from services.api.resources import KEY
 from services.ingest.delivery import Intake
 from shared.database.credentials import known_credentials, mark_used
+from shared.database.engine import open_engine
 from telemetrio.embedded import EmbeddedBroker
 from telemetrio.keyring import Keyring
 from tests.integration.api_rig import Api, opened
@@ -117,6 +119,20 @@ async def test_nobody_speaks_for_a_device_without_its_password(place: Place) -> 
     assert (await device.receive()).kind == PUBACK
 
 
+async def test_what_was_refused_at_qos_2_is_taken_once_it_may_be_said(place: Place) -> None:
+    """Sent again in the same session, now with the password: it is ingested and answered, and so is what follows."""
+    device = await Client.connected(place.broker.ports[0], "device", clean=False)
+    password = await place.password()
+    device.send(publish(DATA, b"{}", 2, 7))
+    with pytest.raises(EOFError):
+        await device.receive()
+    device = await Client.connected(place.broker.ports[0], "device", clean=False, username="d1", password=password)
+    device.send(publish(DATA, b"{}", 2, 7) + publish(DATA, b"{}", 1, 8))
+    await device.ping()
+    assert await place.topics() == [DATA, DATA]
+    assert [(await device.receive()).packet_id for _ in range(2)] == [7, 8]
+
+
 async def test_a_device_speaks_and_hears_as_itself_alone(place: Place) -> None:
     """Its password opens no other device's topics."""
     device = await place.device(await place.password())
@@ -193,3 +209,16 @@ async def test_what_was_revoked_meanwhile_is_no_longer_marked(place: Place) -> N
         await mark_used(connection, {key: 7, key + 1: 8})
     assert (device_id, kept[:5]) == ("d1", "$7$1$")
     assert await place.api.rows("SELECT last_used_ns FROM device_credentials") == [(7,)]
+
+
+async def test_what_was_used_while_the_database_was_away_is_told_later(place: Place, tmp_path: Path) -> None:
+    """It is written down by the next time that the table can be read."""
+    password = await place.password()
+    away = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'no tables.db'}")
+    assert await place.code("c", "d1", password) == 0
+    with pytest.raises(OperationalError):
+        await Keyring(away, place.broker).load()
+    await away.dispose()
+    await Keyring(place.api.engine, place.broker).load()
+    ((used_ns,),) = await place.api.rows("SELECT last_used_ns FROM device_credentials")
+    assert used_ns > 0

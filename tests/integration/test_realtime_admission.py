@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any
 
 import aiohttp
@@ -206,6 +207,15 @@ async def test_no_log_shows_a_ticket(caplog: pytest.LogCaptureFixture, capsys: p
     shown = capsys.readouterr()
     mine = [record.getMessage() for record in caplog.records if not record.name.startswith("aiohttp")]
     assert SECRET not in "".join([*mine, shown.out, shown.err])
+
+
+async def test_nobody_passes_the_turnstile_by_the_name_of_a_parameter() -> None:
+    """A Socket.IO page that has no session waits for its turn, whatever else is in its address."""
+    async with serving(settings(newcomers_per_s=1)) as server, aiohttp.ClientSession() as session:
+        server.realtime.entrance._turnstile._next_s = inf
+        for more in ("", "&xsid=1", "&t=sid=1"):
+            answer = await session.get(f"{server.http}/socket.io/?EIO=4&transport=polling{more}")
+            assert answer.status == 503, more
 
 
 async def test_a_crowd_comes_in_one_by_one() -> None:

@@ -1,6 +1,7 @@
 """The feed against a real Mosquitto, and `telemetrio realtime` as far as it needs nobody else."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from shared.readings import Reading, ReadingBatch, encode_announcement, encode_r
 from shared.timeseries.store import Unavailable
 from shared.topics import live_topic, registry_topic
 from tests.fakes.store import FailingStore
+from tests.peers import dynsec
 from tests.peers.mosquitto import Mosquitto
 from tests.peers.realtime import RealtimeProcess
 from tests.peers.waiting import eventually, eventually_async
@@ -54,10 +56,10 @@ class Listening:
     def _changed(self) -> None:
         self.changes += 1
 
-    async def is_(self, state: str) -> None:
+    async def is_(self, state: str, detail: str = "") -> None:
         async def look() -> bool:
             seen = self.health.snapshot().get("feed")
-            return seen is not None and seen.state == state
+            return seen is not None and seen.state == state and detail in seen.detail
 
         await eventually_async(look, 10)
 
@@ -78,6 +80,16 @@ async def listening(url: str) -> AsyncIterator[Listening]:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+
+@pytest.mark.peer("mosquitto_dynsec")
+async def test_a_subscription_that_the_broker_refuses_is_said(tmp_path: Path) -> None:
+    """With its topic: a feed that hears nothing for want of a right would look like an ingest that says nothing."""
+    state = {**dynsec.accounts(), "roles": [{"rolename": "service", "acls": []}]}
+    (tmp_path / "dynamic-security.json").write_text(json.dumps(state))
+    with dynsec.secured(tmp_path) as broker:
+        async with listening(dynsec.url(broker)) as feed:
+            await feed.is_("down", "refuses the subscription telemetrio/live/+")
 
 
 async def say(mosquitto: Mosquitto, topic: str, payload: bytes) -> None:

@@ -2,13 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.realtime.errors import LatestUnavailable
+from services.realtime import keeper as realtime_keeper
+from services.realtime import latest as realtime_latest
+from services.realtime.admission import LOCAL_ADMIN
+from services.realtime.errors import LatestUnavailable, ReviewUnavailable
+from services.realtime.keeper import TicketKeeper
 from services.realtime.latest import LatestTable
 from services.realtime.recent import Known
 from shared.database.engine import open_engine
@@ -16,6 +22,15 @@ from shared.database.tables import devices, latest, metadata, users
 from shared.readings import Reading
 
 VALUES: dict[str, float | bool | str] = {"temperature": 23.5, "door": True, "note": "ok"}
+
+
+class Silent:
+    """A database behind a line that swallows everything."""
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
 
 
 @pytest.fixture
@@ -78,3 +93,15 @@ async def test_a_database_that_fails_is_unavailable(tmp_path: Path) -> None:
     results = await asyncio.gather(table(None, None), table(None, None), return_exceptions=True)
     assert [type(result) for result in results] == [LatestUnavailable] * 2
     await engine.dispose()
+
+
+async def test_a_database_that_says_nothing_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who subscribes, or logs in, is not kept waiting for ever, and neither is the look at who may still see what."""
+    for module in (realtime_latest, realtime_keeper):
+        monkeypatch.setattr(module, "_WITHIN_S", 0.01)
+    silent: Any = Silent()
+    async with asyncio.timeout(5):
+        with pytest.raises(LatestUnavailable):
+            await LatestTable(silent)(None, None)
+        with pytest.raises(ReviewUnavailable, match="no answer"):
+            await TicketKeeper("secret", silent).review([LOCAL_ADMIN])

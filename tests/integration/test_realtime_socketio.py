@@ -11,6 +11,7 @@ import socketio
 
 from services.realtime.transports.socketio import events
 from tests.integration.realtime_server import DEADLINE_S, Server, reading, serving, settings
+from tests.peers.waiting import eventually_async
 
 BOTH = [["polling"], ["websocket"], ["polling", "websocket"]]
 
@@ -88,6 +89,23 @@ async def test_a_page_that_stops_polling_costs_nobody_anything() -> None:
                 server.publish(reading("d1", number))
                 assert (await page.next())["temperature"] == number
         await server.stop()  # which has a deadline of its own
+
+
+async def test_a_page_that_vanishes_while_it_is_polling_takes_its_session_along() -> None:
+    """Also with readings on their way to it: nothing waits for a poll that never comes."""
+    async with serving() as server, aiohttp.ClientSession() as session:
+        engine = server.realtime.asgi_socketio._server.eio
+        url = f"{server.http}/socket.io/?EIO=4&transport=polling"
+        sid = (await (await session.get(url)).text()).split('"')[3]
+        await session.post(f"{url}&sid={sid}", data="40")
+
+        async def waits_for_a_poll() -> bool:
+            server.publish(reading("d1", 1))
+            return any(each._sending for each in server.realtime.sessions)
+
+        await eventually_async(waits_for_a_poll)
+        await engine.sockets[sid].close(wait=False, abort=True)  # as the library does when a page answers no ping
+        await server.emptied()
 
 
 async def test_the_gate_alone_decides_about_origins() -> None:

@@ -83,6 +83,8 @@ async def test_a_page_that_comes_back_is_served() -> None:
         ("?devices=", "devices"),
         ("?metrics=1x", "metrics"),
         ("?rate_hz=often", "rate_hz"),
+        ("?rate_hz=nan", "rate_hz"),
+        ("?since=yesterday", "since"),
     ],
 )
 async def test_what_is_wrong_with_an_address_is_named(query: str, named: str) -> None:

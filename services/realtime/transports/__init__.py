@@ -1,1 +1,1 @@
-"""What carries a session to a client: three methods each, see Transport in session.py."""
+"""What carries a session to a client: three methods each, see Transport in transport.py."""

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, Final, cast
+from urllib.parse import parse_qs
 
 import orjson
 import socketio
@@ -81,13 +82,22 @@ class SocketIoTransport:
 
     async def _emit(self, packets: list[str]) -> None:
         engine = self._server.eio.sockets.get(self._engine_sid)
-        if engine is None:
+        if engine is None or not await self._taken(engine.queue):
             return
-        await engine.queue.join()
         for packet in packets:
             # the engine's own send: the server's emit would encode for each client and make a task for each packet
             await self._server.eio.send(self._engine_sid, packet)
         await asyncio.sleep(len(packets) / self._rate)
+
+    async def _taken(self, queue: asyncio.Queue[Any]) -> bool:
+        """Wait until the client has taken what was sent before; False: it left, and never will."""
+        taken, gone = (asyncio.ensure_future(waits) for waits in (queue.join(), self._gone.wait()))
+        try:
+            await asyncio.wait([taken, gone], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            taken.cancel()
+            gone.cancel()
+        return not self._gone.is_set()
 
 
 class SocketIoEndpoint:
@@ -115,7 +125,8 @@ class SocketIoEndpoint:
         self._server.on("disconnect", self._disconnect)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if b"sid=" not in scope["query_string"] and (refused := await self._refused()):
+        newcomer = b"sid" not in parse_qs(scope["query_string"])
+        if newcomer and (refused := await self._refused()):
             if scope["type"] == "websocket":
                 await receive()  # a server takes no answer before it
             await refuse(scope, send, 503, refused)

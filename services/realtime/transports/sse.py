@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from math import isfinite, nan
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -60,16 +61,20 @@ def question(query: bytes, headers: Mapping[bytes, bytes]) -> tuple[dict[str, An
     if "rate_hz" in given:
         asked["rate_hz"] = _number(given["rate_hz"])
     last = headers.get(b"last-event-id")
-    if last and "since" in Subscribe.model_fields:
+    if last:
         asked["since"] = last.decode("latin1")  # wins: a browser comes back with the address that it had
     return asked, ticket
 
 
 def _number(text: str) -> float:
+    """Raises BadMessage, also for what JSON has no word for and would pass over as null."""
     try:
-        return float(text)
-    except ValueError as error:
-        raise BadMessage("bad_message", "rate_hz: a number like 2 or 0.5") from error
+        number = float(text)
+    except ValueError:
+        number = nan
+    if not isfinite(number):
+        raise BadMessage("bad_message", "rate_hz: a number like 2 or 0.5")
+    return number
 
 
 class EventStream:
@@ -105,11 +110,17 @@ class EventStream:
 
 
 class SseEndpoint:
-    """The ASGI app of `/sse`."""
+    """The ASGI app of `/sse`. `since`: reads where a subscription wants to begin; raises BadMessage."""
 
-    def __init__(self, entrance: Entrance, open_session: Callable[[Transport, Guest], Session]) -> None:
+    def __init__(
+        self,
+        entrance: Entrance,
+        open_session: Callable[[Transport, Guest], Session],
+        since: Callable[[Subscribe], object],
+    ) -> None:
         self._entrance = entrance
         self._open = open_session
+        self._since = since
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -132,7 +143,8 @@ class SseEndpoint:
         try:
             asked, ticket = question(scope["query_string"], headers)
             text = orjson.dumps(asked).decode()
-            parse(text)
+            if isinstance(subscribe := parse(text), Subscribe):
+                self._since(subscribe)
         except BadMessage as error:
             await refuse(scope, send, 400, str(error))
             return

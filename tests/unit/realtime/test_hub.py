@@ -236,8 +236,7 @@ def sees(selection: Selection, device_id: str, owner: int) -> bool:
 def test_rows_that_are_announced_again_skip_those_who_had_them() -> None:
     """A client whose cursor is past them gets nothing twice; everybody else gets them, in the same frame."""
     feed, back, fresh = Feed(), Inbox(), Inbox()
-    feed.hub.resume(back, Cursor(9, {"s1": Place("e1", 2, 9)}))
-    feed.hub.move(back, NOTHING, ALL)
+    feed.hub.move(back, NOTHING, ALL, feed.hub.resume(Cursor(9, {"s1": Place("e1", 2, 9)})).ahead)
     feed.hub.move(fresh, NOTHING, ALL)
     for number in range(1, 5):
         feed.publish(made("d1", number))

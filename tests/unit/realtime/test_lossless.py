@@ -90,13 +90,20 @@ class World:
         loop = asyncio.get_running_loop()
         given = RealtimeSettings(_env_file=None, mailbox_kib=16, max_replay_points=10**6, replay_timeout_s=5)
         realtime = Realtime(given, self.table, None, self.archive, lambda: NOON + int(loop.time() * SECOND))
-        hub, resume = realtime._hub, realtime._hub.resume
+        hub, resume, move = realtime._hub, realtime._hub.resume, realtime._hub.move
+        made: list[Plan] = []
 
-        def noted(member: Any, cursor: Any) -> Plan:
-            self.plans[member] = resume(member, cursor)
-            return self.plans[member]
+        def resumed(cursor: Any) -> Plan:
+            made.append(resume(cursor))
+            return made[-1]
 
-        hub.resume = noted  # type: ignore[method-assign] # which way a resume went is nobody's business but a test's
+        def moved(member: Any, old: Any, new: Any, had: Any = None) -> None:
+            if had is not None:  # in the turn in which it was planned
+                self.plans[member] = made.pop()
+            move(member, old, new, had)
+
+        # which way a resume went is nobody's business but a test's
+        hub.resume, hub.move = resumed, moved  # type: ignore[method-assign]
         self.realtime = realtime
         return asyncio.create_task(realtime.run())
 

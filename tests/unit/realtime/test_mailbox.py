@@ -254,3 +254,14 @@ def test_what_is_held_is_bounded_and_says_so() -> None:
     told = emptied(mailbox)
     assert [message["type"] for message in told[:3]] == ["caught_up", "gap", "readings"]
     assert (told[1]["since"], told[1]["devices"], told[-1]["cursor"]) == ("place", "*", "c29")
+
+
+def test_a_hole_among_conflated_readings_is_a_gap_that_counts() -> None:
+    """Also where nothing was dropped: the client is told of it."""
+    mailbox = Mailbox(200, 10_000)
+    mailbox.cursor = "place"
+    mailbox.interrupt(Interruption("c0", iso_ns(1), iso_ns(2)))
+    for number in range(3):
+        mailbox.put(chunk(f"c{number}", made(f"d{number}", number, a=1.0)))
+    assert [message["type"] for message in emptied(mailbox)] == ["gap", "readings"]
+    assert (mailbox.gaps, mailbox.dropped) == (1, 0)

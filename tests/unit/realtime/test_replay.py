@@ -111,7 +111,7 @@ async def test_a_store_that_fails_or_hangs_is_given_up() -> None:
 def test_what_the_store_gave_is_not_told_again() -> None:
     """Until its announcement must have come; a new metric of the same moment gets through."""
     now = [0.0]
-    received = Received([made("d1", 5, a=1.0)], lambda: now[0], 120.0)
+    received = Received(Chunk([reading_text(made("d1", 5, a=1.0))], "c").rows, lambda: now[0], 120.0)
     again, more = made("d1", 5, a=1.0), made("d1", 5, a=1.0, b=2.0)
     other = made("d1", 6, a=1.0)
     chunk = Chunk([reading_text(again), reading_text(other)], "c")

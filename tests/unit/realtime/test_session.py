@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 import pytest
 
+from services.realtime.cursor import Cursor, Place
 from services.realtime.hub import Hub
 from services.realtime.mailbox import Mailbox
 from services.realtime.past import Past
 from services.realtime.protocol import Subscribe
 from services.realtime.recent import Known
+from services.realtime.replay import Replay
 from services.realtime.selection import UserIds
 from services.realtime.session import STUCK_S, Session, Stream
 from services.realtime.sessions import Sessions
-from shared.readings import Reading, ReadingBatch
+from shared.readings import Reading, ReadingBatch, Value
+from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery
 
 EVERYTHING = Subscribe(type="subscribe", id=1, devices="*")
 
@@ -44,6 +48,15 @@ class Wire:
     async def close(self, code: int, reason: str, /) -> None:
         self.closed = (code, reason)
 
+    async def subscribe(self, **asked: Any) -> None:
+        self.said.put_nowait(orjson.dumps({"type": "subscribe", **asked}).decode())
+        await settle(200)
+
+    def told(self, kind: str) -> list[dict[str, Any]]:
+        """The readings in all messages of this type."""
+        told = [orjson.loads(frame) for frame in self.sent]
+        return [one for message in told if message["type"] == kind for one in message["readings"]]
+
     @property
     def types(self) -> list[str]:
         return [orjson.loads(frame)["type"] for frame in self.sent]
@@ -56,11 +69,11 @@ async def no_table(_user_ids: UserIds, _devices: frozenset[str] | None) -> Seque
 class House:
     """A hub and its sessions, with a clock that is set by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, replay: Replay | None = None) -> None:
         self.now = 0.0
         self.sessions = Sessions()
         self.hub = Hub(asyncio.get_running_loop().call_later, lambda: self.now, 0)
-        past = Past(self.hub, None, lambda: self.now, lambda: 10**18, 10_000)
+        past = Past(self.hub, replay, lambda: self.now, lambda: 10**18, 10_000)
         self.stream = Stream(self.hub, no_table, past, lambda: self.now, 20)
         self._seq = 0
 
@@ -68,10 +81,26 @@ class House:
         self.session = Session(self.stream, wire, Mailbox(limit, limit), user_ids)
         return asyncio.create_task(self.sessions.serve(self.session))
 
-    def publish(self, *device_ids: str, owner: int = 1) -> None:
+    def publish(self, *device_ids: str, owner: int = 1, **values: Value) -> None:
         self._seq += 1
-        readings = [Reading(device_id, owner, "m", self._seq, {"a": 1.0}) for device_id in device_ids]
+        readings = [Reading(device_id, owner, "m", self._seq, values or {"a": 1.0}) for device_id in device_ids]
         self.hub.publish(ReadingBatch("s1", "e1", self._seq, 0, 0, self._seq, readings))
+
+
+class Shelf:
+    """A store in which the readings of these devices are, each of one moment."""
+
+    def __init__(self, ts_ns: int, **values: Value) -> None:
+        self._ts_ns, self._values = ts_ns, values
+
+    async def raw(self, query: RawQuery) -> RawPage:
+        return RawPage([Reading(query.device_id, 1, "m", self._ts_ns, self._values)], more=False)
+
+    async def late(self, _query: LateQuery) -> Sequence[LateRange]:
+        return ()
+
+    async def devices(self, _user_ids: UserIds) -> Sequence[str]:
+        return ()
 
 
 async def settle(turns: int = 20) -> None:
@@ -277,3 +306,58 @@ async def test_nobody_stays_longer_than_a_day() -> None:
     await second
     assert young.closed is not None
     assert young.closed[0] == 4401
+
+
+async def test_what_several_subscriptions_got_from_the_store_is_not_told_again() -> None:
+    """Nor what the first one got, once the second has its history: both announcements were still on their way."""
+    house, wire = House(Replay(Shelf(2, a=1.0), 100, 5)), Wire()
+    house.publish("other")
+    house.open(wire)
+    for number, device_id in enumerate(("d1", "d2")):
+        await wire.subscribe(id=number, devices=[device_id], since="1970-01-01T00:00:00Z")
+    assert [one["device_id"] for one in wire.told("history")] == ["d1", "d2"]
+    house.publish("d1", "d2")
+    await settle()
+    assert wire.told("readings") == []
+
+
+async def test_metrics_that_nobody_had_asked_for_are_news() -> None:
+    """The first subscription got one metric from the store; its announcement brings the other one to the second."""
+    house, wire = House(Replay(Shelf(2, a=1.0, b=2.0), 100, 5)), Wire()
+    house.publish("other")
+    house.open(wire)
+    await wire.subscribe(id=1, devices=["d1"], metrics=["a"], since="1970-01-01T00:00:00Z")
+    await wire.subscribe(id=2, devices=["d1"], metrics=["b"])
+    house.publish("d1", a=1.0, b=2.0)
+    await settle()
+    assert [one["values"] for one in wire.told("readings")] == [{"a": 1.0, "b": 2.0}]
+
+
+@pytest.mark.parametrize(("back", "live"), [({1, 2}, []), ({1}, ["d1", "d2"]), ({2}, ["d1", "d2"])])
+async def test_a_place_ahead_of_this_process_is_that_of_its_own_subscription(back: set[int], live: list[str]) -> None:
+    """What one subscription has had from another replica is still owed to one that begins here."""
+    house, wire = House(), Wire()
+    house.publish("other")
+    house.open(wire)
+    ahead = Cursor(1, {"s1": Place("e1", 2, 1)}).text
+    for number in (1, 2):
+        await wire.subscribe(id=number, devices=[f"d{number}"], **({"since": ahead} if number in back else {}))
+    house.publish("d1", "d2")
+    await settle()
+    assert [one["device_id"] for one in wire.told("readings")] == live
+    house.publish("d1", "d2")
+    await settle()
+    assert [one["device_id"] for one in wire.told("readings")] == [*live, "d1", "d2"]
+
+
+async def test_a_send_after_a_long_silence_has_as_long_as_any_other() -> None:
+    """A client is stuck since the send began that it does not take, however long nothing was sent before."""
+    house, wire = House(), Wire()
+    house.open(wire)
+    await settle()
+    wire.listening.clear()
+    house.now = STUCK_S
+    wire.said.put_nowait('{"type":"ping"}')
+    await settle()
+    assert not house.session.stuck(house.now + STUCK_S)
+    assert house.session.stuck(house.now + STUCK_S + 1)

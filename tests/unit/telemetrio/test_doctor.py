@@ -25,7 +25,7 @@ from telemetrio.cli.examine import doctor
 from telemetrio.doctor import books, broker, clock, database, proxy, store
 from telemetrio.doctor.broker import QUEUED, Limits
 from telemetrio.doctor.disk import check_disk
-from telemetrio.doctor.examination import NAMES, Report, read_all
+from telemetrio.doctor.examination import NAMES, Report, examine, read_all
 from telemetrio.doctor.finding import Finding
 from telemetrio.doctor.line import Refused
 from telemetrio.doctor.proxy import Watched
@@ -107,6 +107,26 @@ def test_a_disk_that_is_full_or_read_only(tmp_path: Path) -> None:
     assert "may not write" in locked.found
 
 
+def test_a_folder_that_is_not_ours_to_look_at(tmp_path: Path) -> None:
+    """Is a matter of the disk, and of who runs the doctor."""
+
+    def shut(_place: Path) -> os.statvfs_result:
+        raise PermissionError(13, "Permission denied")
+
+    (found,) = check_disk(tmp_path, 256, shut)
+    assert (found.check, "Permission denied" in found.found) == ("disk", True)
+    assert "services" in found.mend
+
+
+def test_a_database_that_is_a_file_is_mended_as_one(tmp_path: Path) -> None:
+    """Nobody is sent to a PostgreSQL that isn't there."""
+    (tmp_path / "telemetrio.db").write_bytes(b"no database" * 100)
+    report = asyncio.run(examine(read_all(data_dir=tmp_path), [name for name in NAMES if name != "migrations"]))
+    (found,) = report.findings
+    assert "PostgreSQL" not in found.mend
+    assert str(tmp_path / "telemetrio.db") in found.mend
+
+
 def test_the_database_of_another_version() -> None:
     """None, an older one, a newer one."""
     versions = ["0001", "0002"]
@@ -165,6 +185,14 @@ def test_a_proxy_that_cuts_or_refuses() -> None:
     assert list(proxy.judge("u", Watched(101))) == []
     assert "Upgrade" in proxy.judge("u", Watched(426))[0].mend
     assert "proxy_read_timeout" in proxy.judge("u", Watched(101, 12.0))[0].mend
+
+
+@pytest.mark.parametrize(("status", "mend"), [(301, "--url"), (308, "--url"), (502, "realtime"), (503, "realtime")])
+def test_a_websocket_that_is_answered_by_something_else(status: int, mend: str) -> None:
+    """A redirect, and a proxy that finds nobody behind it, are not mended by passing the upgrade on."""
+    (found,) = proxy.judge("u", Watched(status))
+    assert mend in found.mend
+    assert "Upgrade" not in found.mend
 
 
 def test_the_report_for_programs_and_for_people() -> None:

@@ -3,15 +3,20 @@
 import itertools
 import random
 import time
+from io import StringIO
 
 import orjson
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from rich.console import Console
 
 from shared.payloads import Window, judge
+from shared.process import Refusal
 from shared.profiles import ENVIRONMENT
 from telemetrio.demo import DEVICES, reading
 from telemetrio.fleet import Fleet, Report, samples
-from telemetrio.simulate import show
+from telemetrio.simulate import Target, show, simulate
 
 EVER = Window(None, None)
 
@@ -56,3 +61,18 @@ def test_demo_devices_stay_within_a_plausible_climate() -> None:
             assert -20 < values["temperature"] < 60
             assert 0 <= values["humidity"] <= 100
             assert 950 < values["pressure"] < 1080
+
+
+@pytest.mark.parametrize("status", [401, 404, 503])
+async def test_a_system_that_does_not_let_it_look_is_refused_in_a_sentence(status: int) -> None:
+    """Before anything is sent: one where a login is needed, and something else on that port."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({}, status=status)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app, host="127.0.0.1") as server:
+        assert server.port
+        with pytest.raises(Refusal, match=str(status)):
+            await simulate(Fleet(1, 1, 1, 0), Target(1, server.port), Console(file=StringIO()))

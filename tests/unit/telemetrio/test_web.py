@@ -2,15 +2,16 @@
 
 import errno
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from services.realtime.paths import Paths
 from shared.gate import ASGI3
 from shared.process import ExitCode, Refusal
 from shared.serving import port_taken
 from telemetrio.settings import UpSettings, refuse_unknown
-from telemetrio.web import ByPath
 
 
 def app(name: str, called: list[str]) -> ASGI3:
@@ -18,6 +19,11 @@ def app(name: str, called: list[str]) -> ASGI3:
         called.append(name)
 
     return record
+
+
+def paths(called: list[str]) -> Paths:
+    live: Any = SimpleNamespace(**{f"asgi_{name}": app(name, called) for name in ("ws", "sse", "socketio")})
+    return Paths(live, app("default", called), {"/metrics": app("metrics", called)})
 
 
 async def nothing(*_: Any) -> Any: ...
@@ -29,6 +35,8 @@ async def nothing(*_: Any) -> Any: ...
         ("/", "default"),
         ("/ws", "ws"),
         ("/ws/", "ws"),
+        ("/sse", "sse"),
+        ("/metrics", "metrics"),
         ("/wsx", "default"),
         ("/socket.io/", "socketio"),
         ("/socket.io", "socketio"),
@@ -39,15 +47,14 @@ async def nothing(*_: Any) -> Any: ...
 async def test_a_path_reaches_its_own_app(path: str, expected: str) -> None:
     """The first segment decides; everything else is the default's."""
     called: list[str] = []
-    both = ByPath(app("default", called), {"/ws": app("ws", called), "/socket.io": app("socketio", called)})
-    await both({"type": "http", "path": path}, nothing, nothing)
+    await paths(called)({"type": "http", "path": path}, nothing, nothing)
     assert called == [expected]
 
 
 async def test_the_lifespan_is_the_defaults() -> None:
     """It has no path, and belongs to Quart."""
     called: list[str] = []
-    await ByPath(app("default", called), {"/ws": app("ws", called)})({"type": "lifespan"}, nothing, nothing)
+    await paths(called)({"type": "lifespan"}, nothing, nothing)
     assert called == ["default"]
 
 
