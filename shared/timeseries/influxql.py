@@ -167,7 +167,7 @@ def read_series(answer: Any) -> list[Series]:
 
 
 def read_measurements(series: Iterable[Series]) -> list[str]:
-    """Names in order, without the store's own."""
+    """Names in order, without the store's own; raises BadAnswer."""
     try:
         names = {str(each["name"]) for each in series}
     except KeyError as error:
