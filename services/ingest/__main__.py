@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
+from services.ingest import lock
 from services.ingest.assembly import Surroundings, open_ingest
 from services.ingest.books import told
 from services.ingest.filters import OutboxFilters
@@ -61,7 +62,7 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
     own, health = settings.ingest, Health()
     async with AsyncExitStack() as stack:
         web = _listen(stack, own)
-        own.data_dir.mkdir(parents=True, exist_ok=True)
+        lock.make(own.data_dir)
         engine = open_engine(own.database)
         stack.push_async_callback(engine.dispose)
         store = await open_store(settings.store)
