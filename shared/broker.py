@@ -4,13 +4,14 @@ import asyncio
 import math
 import random
 import ssl
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from aiomqtt import Client, ProtocolVersion
 from pydantic import Field, FilePath, field_validator
 
-from shared.settings import ServiceSettings
+from shared.settings import ServiceSettings, check_authority, read_secret
 from shared.topics import SERVICE_PREFIX
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
@@ -47,12 +48,26 @@ class BrokerSettings(ServiceSettings):
         parse_url(url)
         return url
 
+    @field_validator("mqtt_password_file")
+    @classmethod
+    def _password(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            read_secret(file)  # a wrong one is found before anything is opened
+        return file
+
+    @field_validator("mqtt_ca_file")
+    @classmethod
+    def _authority(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            check_authority(file)
+        return file
+
     @property
     def address(self) -> Address:
         found = parse_url(self.mqtt_url)
         if self.mqtt_password_file is None:
             return found
-        return found._replace(password=self.mqtt_password_file.read_text().strip())
+        return found._replace(password=read_secret(self.mqtt_password_file))
 
 
 def parse_url(url: str) -> Address:
