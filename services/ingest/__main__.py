@@ -37,6 +37,7 @@ from shared.timeseries.settings import StoreSettings
 log = structlog.get_logger()
 
 _LOOK_S: Final = 0.2
+_DATABASE_S: Final = 30.0  # a statement that takes longer has no answer; what was to be told is told again
 
 
 class AllSettings(NamedTuple):
@@ -63,7 +64,7 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
     async with AsyncExitStack() as stack:
         web = _listen(stack, own)
         lock.make(own.data_dir)
-        engine = open_engine(own.database)
+        engine = open_engine(own.database, _DATABASE_S)
         stack.push_async_callback(engine.dispose)
         store = await open_store(settings.store)
         stack.push_async_callback(store.close)
