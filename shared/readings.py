@@ -98,8 +98,8 @@ class BadAnnouncement(Exception):
     """Bytes on the live tree that are no announcement of this version."""
 
 
-def encode_announcement(batch: ReadingBatch, body: bytes) -> bytes:
-    """Wrap the row's own bytes (`body`, from encode_readings) without encoding the readings again."""
+def encode_announcement(batch: ReadingBatch) -> bytes:
+    """Wrap the row's own bytes, its `body`, without encoding the readings again."""
     envelope: dict[str, Any] = {
         "v": SCHEMA_VERSION,
         "source": batch.source,
@@ -108,7 +108,7 @@ def encode_announcement(batch: ReadingBatch, body: bytes) -> bytes:
         "prev": batch.prev,
         "stored_seq": batch.stored_seq,
         "committed_ns": batch.committed_ns,
-        "readings": orjson.Fragment(body),
+        "readings": orjson.Fragment(batch.body),
         "status": [tuple(status) for status in batch.status],
     }
     return orjson.dumps(envelope)

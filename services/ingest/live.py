@@ -75,7 +75,7 @@ class LiveAnnouncer:
                 self.sent += 1
 
     async def _publish(self, client: Client, batch: ReadingBatch) -> None:
-        await publish(client, live_topic(self._source), encode_announcement(batch, batch.body), 0, _SEND_S)
+        await publish(client, live_topic(self._source), encode_announcement(batch), 0, _SEND_S)
 
     def _next(self) -> ReadingBatch | None:
         self._arrived.clear()
