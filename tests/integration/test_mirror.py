@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.ingest import __main__ as main_module
 from services.ingest import backlog, deadletters, shown
 from services.ingest import mirror as mirror_module
+from services.ingest.errors import OutboxFull
 from services.ingest.group import Gone, Group
 from services.ingest.mirror import Mirror
 from services.ingest.telling import Refused
@@ -385,6 +386,17 @@ async def test_without_the_database_the_copy_is_asked(tmp_path: Path) -> None:
     assert again.registry.pending == ["d1"]
     assert again.health["database"].state == "down"
     await again.outbox.close()
+
+
+async def test_a_start_on_a_full_disk_is_a_start(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters that were refused once wait for the next one: without a writer the disk would never drain."""
+
+    async def full(_statements: object) -> None:
+        raise OutboxFull("the outbox can't be written: database or disk is full")
+
+    monkeypatch.setattr(both.bench.outbox, "change", full)
+    await both.mirror.load()
+    assert both.bench.registry.certain
 
 
 async def test_a_device_that_somebody_claimed_meanwhile_stays_theirs(both: Both) -> None:
