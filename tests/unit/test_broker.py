@@ -92,6 +92,8 @@ def test_a_password_may_come_from_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("hunter2\n")
     assert settings("mqtt://ann@broker", mqtt_password_file=secret).address.password == "hunter2"  # noqa: S105 - invented
+    with pytest.raises(ValidationError, match="a password needs a user: write it as mqtt://"):
+        settings("mqtt://broker", mqtt_password_file=secret)
 
 
 def test_tls_verifies_certificate_and_name() -> None:
