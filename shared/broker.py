@@ -4,17 +4,19 @@ import asyncio
 import math
 import random
 import ssl
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from aiomqtt import Client, ProtocolVersion
-from pydantic import Field, FilePath, field_validator
+from pydantic import Field, FilePath, ValidationInfo, field_validator
 
-from shared.settings import ServiceSettings
+from shared.settings import ServiceSettings, check_authority, read_secret
 from shared.topics import SERVICE_PREFIX
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _MEND: Final = "write it as mqtt://user:password@host:1883, or mqtts:// for TLS"
+_NAMELESS: Final = f"a password needs a user: {_MEND}"
 
 
 class Address(NamedTuple):
@@ -47,12 +49,28 @@ class BrokerSettings(ServiceSettings):
         parse_url(url)
         return url
 
+    @field_validator("mqtt_password_file")
+    @classmethod
+    def _password(cls, file: Path | None, given: ValidationInfo) -> Path | None:
+        if file is not None:
+            read_secret(file)  # a wrong one is found before anything is opened
+            if "mqtt_url" in given.data and parse_url(given.data["mqtt_url"]).username is None:
+                raise ValueError(_NAMELESS)
+        return file
+
+    @field_validator("mqtt_ca_file")
+    @classmethod
+    def _authority(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            check_authority(file)
+        return file
+
     @property
     def address(self) -> Address:
         found = parse_url(self.mqtt_url)
         if self.mqtt_password_file is None:
             return found
-        return found._replace(password=self.mqtt_password_file.read_text().strip())
+        return found._replace(password=read_secret(self.mqtt_password_file))
 
 
 def parse_url(url: str) -> Address:
@@ -67,7 +85,7 @@ def parse_url(url: str) -> Address:
     if not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"a host and a port are all that is needed: {_MEND}")
     if parts.password and not parts.username:
-        raise ValueError(f"a password needs a user: {_MEND}")
+        raise ValueError(_NAMELESS)
     username, password = (unquote(part) if part else None for part in (parts.username, parts.password))
     number = _PORTS[parts.scheme] if port is None else port
     return Address(parts.hostname, number, parts.scheme == "mqtts", username, password)

@@ -12,7 +12,7 @@ METRIC_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}\Z"
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
 ProfileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-UserId = Annotated[int, Field(ge=1)]
+UserId = Annotated[int, Field(ge=1, lt=2**63)]
 
 is_device_id = re.compile(DEVICE_ID_PATTERN).match
 is_metric_name = re.compile(METRIC_PATTERN).match

@@ -6,15 +6,18 @@ after a restart. Inside a process the same batch travels as a value, with its re
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shared.identifiers import DeviceId, MetricName, UserId
+from shared.times import MAX_NS, MIN_NS
 
 SCHEMA_VERSION: Final = 1
 
+# beyond 64 bits is no time: neither an encoder nor a store would take it
+Moment = Annotated[int, Field(ge=MIN_NS, le=MAX_NS)]
 Value = float | bool | str
 Values = dict[MetricName, Value]
 
@@ -28,7 +31,7 @@ class Reading(NamedTuple):
     device_id: DeviceId
     user_id: UserId
     measurement: MetricName
-    ts_ns: int
+    ts_ns: Moment
     values: Values
 
 
@@ -38,7 +41,7 @@ class DeviceStatus(NamedTuple):
     device_id: DeviceId
     user_id: UserId
     status: str
-    ts_ns: int
+    ts_ns: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,8 @@ class BadAnnouncement(Exception):
     """Bytes on the live tree that are no announcement of this version."""
 
 
-def encode_announcement(batch: ReadingBatch, body: bytes) -> bytes:
-    """Wrap the row's own bytes (`body`, from encode_readings) without encoding the readings again."""
+def encode_announcement(batch: ReadingBatch) -> bytes:
+    """Wrap the row's own bytes, its `body`, without encoding the readings again."""
     envelope: dict[str, Any] = {
         "v": SCHEMA_VERSION,
         "source": batch.source,
@@ -105,7 +108,7 @@ def encode_announcement(batch: ReadingBatch, body: bytes) -> bytes:
         "prev": batch.prev,
         "stored_seq": batch.stored_seq,
         "committed_ns": batch.committed_ns,
-        "readings": orjson.Fragment(body),
+        "readings": orjson.Fragment(batch.body),
         "status": [tuple(status) for status in batch.status],
     }
     return orjson.dumps(envelope)

@@ -29,7 +29,9 @@ def port_taken(error: OSError, port: int, flag: str) -> Refusal:
         return Refusal(
             f"port {port} may not be used by this user: choose one above 1023 with {flag}", ExitCode.PORT_TAKEN
         )
-    return Refusal(f"port {port}: {error.strerror or error}; choose another with {flag}", ExitCode.PORT_TAKEN)
+    # of the address as well as of the port: that name is no host, this machine has no such address
+    mend = f"choose another address by the host that is set beside it, or another port with {flag}"
+    return Refusal(f"port {port}: {error.strerror or error}; {mend}", ExitCode.PORT_TAKEN)
 
 
 async def serve_web(app: ASGI3, sockets: Sequence[socket.socket], drained: Callable[[], Awaitable[object]]) -> None:

@@ -5,6 +5,7 @@ field's name. docs/settings.md lists them all, and a test keeps it so.
 """
 
 import os
+import ssl
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -144,6 +145,14 @@ def read_secret(file: Path) -> str:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} can't be read: {error}") from error
+
+
+def check_authority(file: Path) -> None:
+    """Raises ValueError where no certificate can be checked by what is in it."""
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:
+        raise ValueError(f"{file} holds no certificate in PEM: {error}") from error
 
 
 def _rewrite_database_url(url: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
+from services.ingest import lock
 from services.ingest.assembly import Surroundings, open_ingest
 from services.ingest.books import told
 from services.ingest.filters import OutboxFilters
@@ -36,6 +37,7 @@ from shared.timeseries.settings import StoreSettings
 log = structlog.get_logger()
 
 _LOOK_S: Final = 0.2
+_DATABASE_S: Final = 30.0  # a statement that takes longer has no answer; what was to be told is told again
 
 
 class AllSettings(NamedTuple):
@@ -61,8 +63,8 @@ async def ingest(settings: AllSettings, stop: asyncio.Event, *, retiring: bool =
     own, health = settings.ingest, Health()
     async with AsyncExitStack() as stack:
         web = _listen(stack, own)
-        own.data_dir.mkdir(parents=True, exist_ok=True)
-        engine = open_engine(own.database)
+        lock.make(own.data_dir)
+        engine = open_engine(own.database, _DATABASE_S)
         stack.push_async_callback(engine.dispose)
         store = await open_store(settings.store)
         stack.push_async_callback(store.close)

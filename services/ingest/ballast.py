@@ -38,7 +38,10 @@ class Ballast:
             return True
         try:
             with self._path.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
+                else:  # macOS
+                    file.write(bytes(BALLAST_BYTES))
         except OSError:
             self.give_up()
             return False

@@ -41,7 +41,6 @@ class Tally:
     pauses: int = 0
     connections: int = 0
     sessions_lost: int = 0
-    last_message_ns: int = 0
 
 
 class Connection(asyncio.Protocol):
@@ -134,7 +133,6 @@ class Connection(asyncio.Protocol):
                 self._held.append(delivery)
             self._tally.duplicates += len(repeated)
             self._tally.messages += len(messages)
-            self._tally.last_message_ns = now_ns
         if violation is not None:
             raise violation
 

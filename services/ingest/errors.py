@@ -2,7 +2,7 @@
 
 IngestError
 ├── OutboxFull      no room on disk, or the disk refuses: nothing was committed, so nothing may be acknowledged
-├── OutboxDamaged   a file that is no outbox, and that could not be made one
+├── OutboxDamaged   the file is no outbox, or a message that waits in it is not what was kept: the next start mends it
 └── RowDamaged      a row whose checksum doesn't hold: it is isolated, and the next one read
 """
 
@@ -16,7 +16,7 @@ class OutboxFull(IngestError):
 
 
 class OutboxDamaged(IngestError):
-    """Somebody must look at the file."""
+    """The process ends; where the next start can't mend it either, somebody must look at the file."""
 
 
 class RowDamaged(IngestError):

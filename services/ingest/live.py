@@ -71,11 +71,15 @@ class LiveAnnouncer:
         while True:
             batch = self._next() or await self._silence(now)
             if batch is not None:
-                await in_steps("announce", self._publish(client, batch))
+                try:
+                    await in_steps("announce", self._publish(client, batch))
+                except (MqttError, OSError):
+                    self.dropped += 1  # perhaps it has arrived; sent again, it would be late in either case
+                    raise
                 self.sent += 1
 
     async def _publish(self, client: Client, batch: ReadingBatch) -> None:
-        await publish(client, live_topic(self._source), encode_announcement(batch, batch.body), 0, _SEND_S)
+        await publish(client, live_topic(self._source), encode_announcement(batch), 0, _SEND_S)
 
     def _next(self) -> ReadingBatch | None:
         self._arrived.clear()

@@ -12,15 +12,11 @@ def hold(path: Path) -> int:
 
     Raises Refusal when another process has it, and when nothing can be written there.
     """
+    make(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
-        raise Refusal(
-            f"{path.parent} can't be written ({error.strerror}): mend its disk, or give another directory "
-            "(--data-dir, TELEMETRIO_DATA_DIR)",
-            ExitCode.DIED,
-        ) from error
+        raise _unwritable(path.parent, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -31,3 +27,19 @@ def hold(path: Path) -> int:
             ExitCode.WRONG_SETTINGS,
         ) from error
     return descriptor
+
+
+def make(directory: Path) -> None:
+    """Raise Refusal where it isn't there and can't be made."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(directory, error) from error
+
+
+def _unwritable(directory: Path, error: OSError) -> Refusal:
+    return Refusal(
+        f"{directory} can't be written ({error.strerror}): mend its disk, or give another directory "
+        "(--data-dir, TELEMETRIO_DATA_DIR)",
+        ExitCode.DIED,
+    )

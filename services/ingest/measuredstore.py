@@ -1,26 +1,18 @@
-"""The time-series store with a clock beside it."""
+"""The time-series store as the writer sees it, and a clock beside it."""
 
 import time
 from collections.abc import Sequence
 
 from services.ingest.metrics import Instruments
 from services.ingest.stages import in_steps
-from shared.readings import Reading, ReadingBatch
-from shared.timeseries.store import (
-    LateQuery,
-    LateRange,
-    RawPage,
-    RawQuery,
-    TimeSeriesStore,
-    WindowQuery,
-    WindowSeries,
-)
+from shared.readings import ReadingBatch
+from shared.timeseries.store import Sink
 
 
 class MeasuredStore:
-    """The store as the writer sees it, and a clock beside it."""
+    """A Sink: each write is measured, by what came of it."""
 
-    def __init__(self, store: TimeSeriesStore, instruments: Instruments) -> None:
+    def __init__(self, store: Sink, instruments: Instruments) -> None:
         self._store = store
         self._instruments = instruments
 
@@ -38,21 +30,3 @@ class MeasuredStore:
         finally:
             self._instruments.write_s.labels(outcome).observe(time.perf_counter() - begun)
             self._instruments.write_readings.observe(sum(len(batch.readings) for batch in batches))
-
-    async def raw(self, query: RawQuery) -> RawPage:
-        return await self._store.raw(query)
-
-    async def newest(self, owner: int, limit: int) -> Sequence[Reading]:
-        return await self._store.newest(owner, limit)
-
-    async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
-        return await self._store.windows(query)
-
-    async def late(self, query: LateQuery) -> Sequence[LateRange]:
-        return await self._store.late(query)
-
-    async def ping(self) -> None:
-        await self._store.ping()
-
-    async def close(self) -> None:
-        await self._store.close()

@@ -65,7 +65,8 @@ class Mirror:
 
     async def load(self) -> None:
         """Take what an earlier run left behind; then the registry as it is, if one can ask."""
-        await self._outbox.change(backlog.try_again)
+        with suppress(OutboxFull):  # then at the next start: only a process that runs can make room
+            await self._outbox.change(backlog.try_again)
         known = await self._outbox.read(backlog.registry)
         self._registry.learn(known.devices, known.profiles)
         self._registry.announce(known.pending)

@@ -1,6 +1,6 @@
 """The outbox: what a device saw acknowledged is in this file, fsynced, until the store has it.
 
-SQLite, one connection, one thread (outboxfile.py holds its SQL). Here is the order of things: a group is one
+SQLite, one connection, one thread (outboxfile.py has its transactions). Here is the order of things: a group is one
 transaction, completions of earlier groups ride in the next one, and when there is no room nothing is committed.
 """
 
@@ -214,11 +214,11 @@ class Outbox:
         return await self._call(self._file.recount)
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask one of backlog's questions."""
+        """Ask the file something: backlog, deadletters, errands, filters and pending have questions."""
         return await self._call(lambda: question(self._file.connection))
 
     async def change(self, statements: Callable[[sqlite3.Connection], None]) -> None:
-        """Run one of backlog's changes, in a transaction of its own; raises OutboxFull."""
+        """Run a change of theirs, in a transaction of its own; raises OutboxFull."""
 
         def work() -> None:
             with transaction(self._file.connection):

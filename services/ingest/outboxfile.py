@@ -1,4 +1,7 @@
-"""The outbox's file: every SQL statement of it, each a function of the one thread that owns the connection."""
+"""The outbox's file: its spool, its books and each transaction, on the one thread that owns the connection.
+
+The other tables' statements are in backlog, deadletters, errands, filters, isolation and pending.
+"""
 
 import os
 import secrets

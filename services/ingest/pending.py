@@ -43,12 +43,13 @@ def oldest(connection: sqlite3.Connection, max_bytes: int) -> list[Pending]:
     total = 0
     cursor = connection.execute("SELECT message, topic, payload, received_ns, crc FROM pending ORDER BY message")
     for message, topic, payload, received_ns, crc in cursor:
-        total += len(payload)
+        one = Pending(message, topic, payload, received_ns)
+        total += size(one)
         if found and total > max_bytes:
             break
         if not holds(crc, topic, payload):
             raise OutboxDamaged(f"the checksum of pending message {message} doesn't hold")
-        found.append(Pending(message, topic, payload, received_ns))
+        found.append(one)
     cursor.close()
     return found
 

@@ -26,7 +26,6 @@ from services.ingest.soundness import Row
 from shared.books import COLUMNS, balanced
 
 _APART: Final = ("meta", "books", "predecessor", "checkpoint")  # a new file has its own
-_PIECE: Final = 500
 
 
 class Carried(NamedTuple):

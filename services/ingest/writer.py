@@ -13,7 +13,7 @@ from services.ingest.outbox import Outbox
 from services.ingest.outboxfile import Completion
 from shared.health import Health
 from shared.readings import ReadingBatch
-from shared.timeseries.store import Refused, TimeSeriesStore
+from shared.timeseries.store import Refused, Sink
 
 _MAX_READINGS: Final = 5_000
 _MAX_REMEMBERED: Final = 20_000
@@ -29,7 +29,7 @@ class Writer:
     same time, either may: to keep them apart would cost every reading a look-up, for what no device should send.
     """
 
-    def __init__(self, outbox: Outbox, store: TimeSeriesStore, announcer: Announcer, health: Health) -> None:
+    def __init__(self, outbox: Outbox, store: Sink, announcer: Announcer, health: Health) -> None:
         self._outbox = outbox
         self._store = store
         self._announcer = announcer

@@ -1,10 +1,10 @@
-"""In which fields a store may keep a metric that somebody asks for. Pure."""
+"""In which fields a store keeps a metric, and which metric is in a field. Pure."""
 
 from collections.abc import Iterable
 from typing import Final
 
 from shared.identifiers import RESERVED_METRICS, RESERVED_SUFFIXES
-from shared.timeseries.lineprotocol import field_names
+from shared.timeseries.lineprotocol import BOOLEAN_SUFFIX, STRING_SUFFIX, field_names
 from shared.timeseries.store import Kind
 
 # in the order of field_names
@@ -17,3 +17,8 @@ def fields_of(metrics: Iterable[str]) -> dict[str, tuple[str, Kind]]:
     return {
         field: (metric, kind) for metric in possible for field, kind in zip(field_names(metric), KINDS, strict=True)
     }
+
+
+def metric_of(field: str) -> tuple[str, bool]:
+    """The metric that is kept in a field, and whether as a boolean."""
+    return field.removesuffix(STRING_SUFFIX).removesuffix(BOOLEAN_SUFFIX), field.endswith(BOOLEAN_SUFFIX)

@@ -44,16 +44,9 @@ def open_holdings(settings: StoreSettings) -> Holdings:
     if settings.influxdb_url:
         # here, because the client takes 40 MB and most of a second, which SQLite's users need not spend
         from shared.timeseries.influxholdings import InfluxHoldings  # noqa: PLC0415 - see above
-        from shared.timeseries.influxhttp import Target  # noqa: PLC0415 - see above
+        from shared.timeseries.influxhttp import target_of  # noqa: PLC0415 - see above
 
-        target = Target(
-            settings.influxdb_url,
-            settings.token,
-            settings.influxdb_org,
-            settings.influxdb_bucket,
-            settings.influxdb_ca_file,
-        )
-        return InfluxHoldings(target, per_user=settings.influxdb_bucket_per_user)
+        return InfluxHoldings(target_of(settings), per_user=settings.influxdb_bucket_per_user)
     from shared.timeseries.sqliteholdings import SqliteHoldings  # noqa: PLC0415 - the one or the other
 
     return SqliteHoldings(settings.data_dir / "readings.db")

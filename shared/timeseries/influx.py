@@ -77,14 +77,16 @@ class InfluxStore:
     async def raw(self, query: RawQuery) -> RawPage:
         if influxql.is_empty(query):
             return RawPage([], more=False)
-        series = await self._series(query)
         try:
-            return influxql.read_page(query, series)
+            return influxql.read_page(query, await self._series(query))
         except influxql.BadAnswer as error:
             raise Unavailable(f"InfluxDB: {error}") from error
 
     async def _series(self, query: RawQuery) -> list[influxql.Series]:
-        """Of each measurement that the device has; those of last time at once, beside asking which there are."""
+        """Of each measurement that the device has; those of last time at once, beside asking which there are.
+
+        Raises Unavailable, and BadAnswer.
+        """
         guessed = self._measurements.get(query.device_id, ())
         # what takes longest is asked first
         *found, which = await asyncio.gather(
@@ -119,11 +121,11 @@ class InfluxStore:
     async def windows(self, query: WindowQuery) -> Sequence[WindowSeries]:
         if windowql.is_empty(query):
             return []
-        measurements = influxql.read_measurements(await self._ask(windowql.ask_measurements(query)))
-        answers = [
-            answer for name in measurements for run in query.runs for answer in await self._windows(query, run, name)
-        ]
         try:
+            names = influxql.read_measurements(await self._ask(windowql.ask_measurements(query)))
+            answers = [
+                answer for name in names for run in query.runs for answer in await self._windows(query, run, name)
+            ]
             return windowql.read_windows(query, answers)
         except influxql.BadAnswer as error:
             raise Unavailable(f"InfluxDB: {error}") from error

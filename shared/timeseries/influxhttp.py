@@ -15,6 +15,7 @@ import orjson
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 
 from shared.timeseries.influxql import Statement, names_no_bucket
+from shared.timeseries.settings import StoreSettings
 from shared.timeseries.store import Denied, Missing, Unavailable
 
 _LONGEST_WAIT_S: Final = 300.0
@@ -40,6 +41,17 @@ class Target:
     org: str
     bucket: str
     ca_file: Path | None = None
+
+
+def target_of(settings: StoreSettings) -> Target:
+    """The server and bucket that a process is told of."""
+    return Target(
+        settings.influxdb_url,
+        settings.token,
+        settings.influxdb_org,
+        settings.influxdb_bucket,
+        settings.influxdb_ca_file,
+    )
 
 
 class Answer(NamedTuple):

@@ -14,12 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from shared.identifiers import OWN_MEASUREMENTS, RESERVED_METRICS
 from shared.readings import Reading, Value, Values
-from shared.timeseries.fields import fields_of
-from shared.timeseries.lineprotocol import (
-    BOOLEAN_SUFFIX,
-    LATE_MEASUREMENT,
-    STRING_SUFFIX,
-)
+from shared.timeseries.fields import fields_of, metric_of
+from shared.timeseries.lineprotocol import LATE_MEASUREMENT
 from shared.timeseries.store import LateQuery, LateRange, RawPage, RawQuery
 
 MIN_NS: Final = -(2**63) + 2
@@ -167,7 +163,7 @@ def read_series(answer: Any) -> list[Series]:
 
 
 def read_measurements(series: Iterable[Series]) -> list[str]:
-    """Names in order, without the store's own."""
+    """Names in order, without the store's own; raises BadAnswer."""
     try:
         names = {str(each["name"]) for each in series}
     except KeyError as error:
@@ -227,9 +223,7 @@ def readings_of(device_id: str, series: Iterable[Series]) -> Iterator[Reading]:
 
 def _metric(column: str) -> tuple[str, bool]:
     """The metric kept in a field, and whether as boolean; no name for a field that only others can have written."""
-    if column in RESERVED_METRICS:
-        return "", False
-    return column.removesuffix(STRING_SUFFIX).removesuffix(BOOLEAN_SUFFIX), column.endswith(BOOLEAN_SUFFIX)
+    return ("", False) if column in RESERVED_METRICS else metric_of(column)
 
 
 def _values(column: Sequence[Any], *, boolean: bool) -> Sequence[Any]:

@@ -11,15 +11,9 @@ async def open_store(settings: StoreSettings) -> TimeSeriesStore:
         # here, because the client takes 40 MB and most of a second, which SQLite's users need not spend
         from shared.timeseries.buckets import BucketPerUser  # noqa: PLC0415 - see above
         from shared.timeseries.influx import InfluxStore  # noqa: PLC0415 - see above
-        from shared.timeseries.influxhttp import Target  # noqa: PLC0415 - see above
+        from shared.timeseries.influxhttp import target_of  # noqa: PLC0415 - see above
 
-        target = Target(
-            settings.influxdb_url,
-            settings.token,
-            settings.influxdb_org,
-            settings.influxdb_bucket,
-            settings.influxdb_ca_file,
-        )
+        target = target_of(settings)
         return BucketPerUser(target) if settings.influxdb_bucket_per_user else InfluxStore(target)
     store = SqliteStore(settings.data_dir / "readings.db")
     await store.open()

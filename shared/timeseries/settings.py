@@ -1,11 +1,10 @@
 """Where readings are kept: in InfluxDB if a URL is given, else in a file."""
 
-import ssl
 from pathlib import Path
 
 from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
-from shared.settings import ServiceSettings, alias
+from shared.settings import ServiceSettings, alias, check_authority, read_secret
 
 
 class StoreSettings(ServiceSettings):
@@ -53,7 +52,7 @@ class StoreSettings(ServiceSettings):
         if file is not None and token is not None and token.get_secret_value():
             raise ValueError("a token is given twice: leave this out, or TELEMETRIO_INFLUXDB_TOKEN")
         if file is not None:
-            _read(file)  # a wrong one is found before anything is opened
+            read_secret(file)  # a wrong one is found before anything is opened
         return file
 
     @field_validator("influxdb_bucket_per_user")
@@ -70,22 +69,12 @@ class StoreSettings(ServiceSettings):
             return None
         if str(given.data.get("influxdb_url")).startswith("http://"):
             raise ValueError("it is for https://, and TELEMETRIO_INFLUXDB_URL is http://")
-        try:
-            ssl.create_default_context(cafile=file)
-        except OSError as error:
-            raise ValueError(f"{file} holds no certificate in PEM: {error}") from error
+        check_authority(file)
         return file
 
     @property
     def token(self) -> str:
         """The token itself, from wherever it was given."""
         if self.influxdb_token_file is not None:
-            return _read(self.influxdb_token_file)
+            return read_secret(self.influxdb_token_file)
         return self.influxdb_token.get_secret_value()
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} can't be read: {error}") from error

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 from shared.readings import Reading, ReadingBatch, Value
 from shared.times import MAX_NS, MIN_NS
+from shared.timeseries.fields import metric_of
 from shared.timeseries.late import late_ranges
 from shared.timeseries.sqlitenewest import select_newest
 from shared.timeseries.sqlitewindows import select_windows
@@ -198,7 +199,7 @@ def _raw(connection: sqlite3.Connection, query: RawQuery) -> RawPage:
     connection.execute("BEGIN")  # one snapshot for all the series
     try:
         for series, user_id, measurement, field in _wanted_series(connection, query):
-            metric, boolean = field.removesuffix("__s").removesuffix("__b"), field.endswith("__b")
+            metric, boolean = metric_of(field)
             for ts_ns, value in _first_points(connection, series, query):
                 values = rows.setdefault((ts_ns, measurement, user_id), {})
                 values[metric] = bool(value) if boolean else value
@@ -223,7 +224,7 @@ def _wanted_series(connection: sqlite3.Connection, query: RawQuery) -> list[tupl
         row
         for row in rows
         if (query.user_ids is None or row[1] in query.user_ids)
-        and (query.metrics is None or row[3].removesuffix("__s").removesuffix("__b") in query.metrics)
+        and (query.metrics is None or metric_of(row[3])[0] in query.metrics)
     ]
 
 

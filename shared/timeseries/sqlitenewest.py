@@ -6,6 +6,7 @@ from heapq import nlargest
 
 from shared.readings import Reading, Value
 from shared.times import MIN_NS
+from shared.timeseries.fields import metric_of
 
 _SERIES = """
 SELECT (SELECT max(ts_ns) FROM points WHERE points.series = series.id), id, device_id, measurement, field
@@ -41,6 +42,6 @@ def select_newest(connection: sqlite3.Connection, owner: int, limit: int) -> lis
 def _points(
     connection: sqlite3.Connection, series: int, field: str, floor_ns: int, limit: int
 ) -> Iterator[tuple[int, str, Value]]:
-    name, boolean = field.removesuffix("__s").removesuffix("__b"), field.endswith("__b")
+    name, boolean = metric_of(field)
     for ts_ns, value in connection.execute(_POINTS, (series, floor_ns, limit)):
         yield ts_ns, name, bool(value) if boolean else value

@@ -138,8 +138,8 @@ class LateRange(NamedTuple):
     number: int
 
 
-class TimeSeriesStore(Protocol):
-    """One store, whichever it is. tests/contracts/ runs one suite over all of them."""
+class Sink(Protocol):
+    """A store for whoever only writes."""
 
     async def write(self, batches: Sequence[ReadingBatch]) -> None:
         """Store all, or raise StoreError. Writing a batch again writes the identical points.
@@ -147,6 +147,10 @@ class TimeSeriesStore(Protocol):
         Readings committed more than 60 s after their own time are noted with it, by commit: see `late`.
         """
         ...
+
+
+class TimeSeriesStore(Sink, Protocol):
+    """One store, whichever it is. tests/contracts/ runs one suite over all of them."""
 
     async def raw(self, query: RawQuery) -> RawPage:
         """One page of a range; raises Unavailable."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.ingest import backlog, damage, filters, isolation, pending, salvage, scan, soundness, tables
+from services.ingest.__main__ import ingest, read_all
 from services.ingest.delivery import Message
 from services.ingest.errors import OutboxFull
 from services.ingest.group import Group
@@ -456,6 +457,8 @@ async def test_a_directory_that_can_not_be_made_is_named(tmp_path: Path) -> None
     with pytest.raises(Refusal, match=r"file/data can't be written \(Not a directory\): mend its disk") as refused:
         hold(tmp_path / "file" / "data" / "ingest.lock")
     assert refused.value.code == ExitCode.DIED
+    with pytest.raises(Refusal, match=r"file/data can't be written \(Not a directory\): mend its disk"):
+        await ingest(read_all(data_dir=tmp_path / "file" / "data", health_port=0), asyncio.Event())
 
 
 async def test_books_that_make_no_sense_are_counted_anew(written: Written, tmp_path: Path) -> None:

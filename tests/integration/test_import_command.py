@@ -1,5 +1,6 @@
 """Imported readings on a real outbox: counted, kept once, stored, and told to nobody as news."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -93,6 +94,9 @@ async def test_an_import_moves_nothing_back(desk: Desk) -> None:
     [
         ({"readings": []}, "readings"),
         ({"readings": [["d1", 0, "m", 1, {"t": 1.0}]]}, "readings.0.1"),
+        ({"readings": [["d1", 2**63, "m", 1, {"t": 1.0}]]}, "readings.0.1"),
+        ({"readings": [["d1", 1, "m", 2**63, {"t": 1.0}]]}, "readings.0.3"),
+        ({"readings": [["d1", 1, "m", -(2**64), {"t": 1.0}]]}, "readings.0.3"),
         ({"readings": [["d 1", 1, "m", 1, {"t": 1.0}]]}, "readings.0.0"),
         ({"readings": [["d1", 1, "m", 1, {"t": None}]]}, "readings.0.4.t.float"),
         ({"readings": [["d1", 1, "m", 1, {"t": "x"}]] * (MAX_IMPORTED + 1)}, "readings"),
@@ -103,7 +107,7 @@ async def test_an_import_moves_nothing_back(desk: Desk) -> None:
 async def test_a_malformed_import_has_no_effect(desk: Desk, change: dict[str, object], field: str) -> None:
     """It is acknowledged, and the log names the field."""
     with capture_logs() as logs:
-        assert await desk.carry_out(orjson.dumps({**orjson.loads(command(OLD)), **change})) == []
+        assert await desk.carry_out(json.dumps({**json.loads(command(OLD)), **change}).encode()) == []
     assert [line["field"] for line in logs if line["event"] == "bad_command"] == [field]
     assert desk.outbox.books["received"] == 0
 

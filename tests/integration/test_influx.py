@@ -496,6 +496,22 @@ async def test_an_answer_of_another_shape_is_no_empty_answer(fake: FakeInflux, s
         await each.close()
 
 
+async def of_nobody(_: FakeInflux, __: web.Request, ___: bytes) -> web.StreamResponse:
+    return said(200, {"results": [{"series": [{"values": []}]}]})
+
+
+async def test_a_series_without_a_name_is_an_outage(fake: FakeInflux, store: InfluxStore) -> None:
+    """Also where it is the first question, of which measurements there are."""
+    fake.query_fault = of_nobody
+    for question in (
+        store.raw(EVERYTHING),
+        store.newest(1, 10),
+        store.windows(WindowQuery(["d1"], [1], ["v"], ["mean"], 0, 100, [Run(0, 100, 1)])),
+    ):
+        with pytest.raises(Unavailable, match="without a name"):
+            await question
+
+
 # ---- the real one
 
 

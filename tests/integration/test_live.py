@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 import pytest
 
 from services.ingest import live as live_module
 from services.ingest.live import MAX_WAITING_BATCHES, MAX_WAITING_READINGS, LiveAnnouncer
-from shared.broker import Backoff, BrokerSettings
+from shared.broker import Backoff, BrokerSettings, publish
 from shared.health import Health
 from shared.readings import DeviceStatus, Reading, ReadingBatch, decode_announcement, encode_readings
 from shared.topics import live_topic
@@ -153,6 +154,30 @@ async def test_a_broker_that_restarts_hears_again(mosquitto: Mosquitto) -> None:
         await live.is_("ok")
         async with listening(mosquitto.port) as heard:
             assert (await anext(heard)).seq == 7
+
+
+async def test_what_a_broken_line_costs_is_counted(mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that was under way is dropped like one that found no room: sent and dropped are all there were."""
+    lines = iter([TimeoutError("a broken line")])
+
+    async def breaks_once(*given: Any) -> None:
+        for broken in lines:
+            raise broken
+        await publish(*given)
+
+    monkeypatch.setattr(live_module, "publish", breaks_once)
+    live = Live(mosquitto.url)
+    for seq in (8, 9, 10):
+        live.announcer.announce(batch(seq))
+    task = asyncio.create_task(live.run())
+
+    async def sent() -> bool:
+        return live.announcer.sent >= 2
+
+    await eventually_async(sent)
+    task.cancel()
+    await asyncio.wait([task])
+    assert live.announcer.dropped == 1
 
 
 async def _some(heard: AsyncIterator[ReadingBatch], count: int) -> AsyncIterator[ReadingBatch]:

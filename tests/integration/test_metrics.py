@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from services.ingest.measuredstore import MeasuredStore
+from services.ingest.metrics import Instruments
 from shared.books import COLUMNS
+from shared.health import Health
+from shared.readings import Reading
 from shared.timeseries.store import Refused, Unavailable
-from tests.fakes.ingest import delivery
+from tests.fakes.batches import committed
+from tests.fakes.ingest import NOW, delivery
 from tests.fakes.metrics import Samples, parsed, scraped
 from tests.fakes.store import FailingStore
 from tests.faults.test_ingest_servers import Site, publish
@@ -87,15 +91,19 @@ async def test_an_outage_of_the_store_is_seen_by_its_age(tmp_path: Path) -> None
     await running.stop()
 
 
-async def test_a_measured_store_is_the_store() -> None:
-    """Its other questions pass through."""
-    store = FailingStore()
-    measured = MeasuredStore(store, None)  # type: ignore[arg-type]  # nothing is measured of these
-    await measured.ping()
-    await measured.close()
-    store.down = Unavailable("planted")
-    with pytest.raises(Unavailable):
-        await measured.ping()
+async def test_a_write_is_measured_by_what_came_of_it() -> None:
+    """One that failed took its time, too; how long a reading took is told of those alone that are stored."""
+    instruments = Instruments(Health())
+    measured = MeasuredStore(FailingStore(Unavailable("planted")), instruments)
+    batches = [committed([Reading("d1", 1, "m", NOW, {"a": 1.0})], NOW)]
+    with pytest.raises(Unavailable, match="planted"):
+        await measured.write(batches)
+    assert instruments.latency.told() == {}
+    await measured.write(batches)
+    assert instruments.latency.told()["store"]["n"] == 1
+    count = "telemetrio_ingest_write_seconds_count"
+    for outcome in ("unavailable", "stored"):
+        assert instruments.registry.get_sample_value(count, {"outcome": outcome}) == 1
 
 
 @pytest.fixture

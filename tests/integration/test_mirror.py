@@ -4,18 +4,21 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from sqlalchemy import Row, Table, delete, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.ingest import __main__ as main_module
 from services.ingest import backlog, deadletters, shown
 from services.ingest import mirror as mirror_module
+from services.ingest.errors import OutboxFull
 from services.ingest.group import Gone, Group
 from services.ingest.mirror import Mirror
 from services.ingest.telling import Refused
@@ -33,6 +36,9 @@ from shared.database.tables import (
 )
 from shared.profiles import Metric, Profile
 from tests.fakes.ingest import NOW, Bench, delivery
+from tests.peers import postgres
+from tests.peers.influxdb import free_ports
+from tests.peers.proxy import Proxy
 from tests.peers.tables import file_with_tables
 from tests.peers.waiting import eventually_async
 
@@ -382,6 +388,17 @@ async def test_without_the_database_the_copy_is_asked(tmp_path: Path) -> None:
     await again.outbox.close()
 
 
+async def test_a_start_on_a_full_disk_is_a_start(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters that were refused once wait for the next one: without a writer the disk would never drain."""
+
+    async def full(_statements: object) -> None:
+        raise OutboxFull("the outbox can't be written: database or disk is full")
+
+    monkeypatch.setattr(both.bench.outbox, "change", full)
+    await both.mirror.load()
+    assert both.bench.registry.certain
+
+
 async def test_a_device_that_somebody_claimed_meanwhile_stays_theirs(both: Both) -> None:
     """It registered itself, but was added by hand before that was told: the hand wins."""
     await both.bench.commit(delivery("d1", {"a": 1}))
@@ -528,3 +545,39 @@ async def test_a_file_that_goes_on_from_a_damaged_one_is_told_as_one(tmp_path: P
         await both.mirror.push()
         assert len(await both.rows(dead_letters)) == 2
         assert await both.bench.outbox.read(backlog.predecessors) == []
+
+
+@pytest.mark.peer("postgres")
+async def test_a_database_that_falls_silent_is_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that swallows everything is given up and said, not waited for for ever; afterwards it goes on."""
+    monkeypatch.setattr(main_module, "_DATABASE_S", 0.5)
+    monkeypatch.setattr(mirror_module, "_READ_REGISTRY_EVERY_S", 0.2)
+    monkeypatch.setattr(mirror_module, "_RETRY_S", 0.2)
+    monkeypatch.setenv("TELEMETRIO_MQTT_URL", "mqtt://127.0.0.1:1")
+    cluster_port, health_port = free_ports(2)
+    cluster = await asyncio.to_thread(postgres.made, cluster_port)
+    stop = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, cluster.remove)
+        await asyncio.to_thread(cluster.start)
+        proxy = await stack.enter_async_context(Proxy(cluster.port))
+        url = f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres"
+        settings = main_module.read_all(data_dir=tmp_path, database_url=url, health_port=health_port)
+        worker = asyncio.create_task(main_module.ingest(settings, stop))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+
+        async def is_(state: str) -> bool:
+            try:
+                async with http.get(f"http://127.0.0.1:{health_port}/readyz") as answer:
+                    return bool((await answer.json())["dependencies"]["database"]["state"] == state)
+            except aiohttp.ClientError:
+                return False
+
+        await eventually_async(partial(is_, "ok"), 20)
+        proxy.swallow()
+        await eventually_async(partial(is_, "down"), 20)
+        proxy.forward()
+        proxy.cut()
+        await eventually_async(partial(is_, "ok"), 20)
+        stop.set()
+        await worker

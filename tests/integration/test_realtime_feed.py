@@ -29,7 +29,7 @@ from tests.peers.waiting import eventually, eventually_async
 
 pytestmark = pytest.mark.peer("mosquitto")
 READINGS = [Reading("d1", 1, "m", 1, {"a": 1.0})]
-FIRST = ReadingBatch("ingest-1", "e1", 1, 0, 0, 5, READINGS, [])
+FIRST = ReadingBatch("ingest-1", "e1", 1, 0, 0, 5, READINGS, [], encode_readings(READINGS))
 
 
 @pytest.fixture(autouse=True)
@@ -103,11 +103,11 @@ async def test_what_ingests_announce_is_heard_and_rubbish_is_counted(mosquitto: 
     async with listening(mosquitto.url) as live:
         await live.is_("ok")
         for batch in (FIRST, other):
-            await say(mosquitto, live_topic(batch.source), encode_announcement(batch, encode_readings(READINGS)))
+            await say(mosquitto, live_topic(batch.source), encode_announcement(batch))
         await say(mosquitto, live_topic("ingest-1"), b'{"v":9}')
         await say(mosquitto, registry_topic(), b"{}")
         last = replace(FIRST, seq=2, prev=1)
-        await say(mosquitto, live_topic("ingest-1"), encode_announcement(last, encode_readings(READINGS)))
+        await say(mosquitto, live_topic("ingest-1"), encode_announcement(last))
         await live.has(FIRST, other, last)
         assert (live.feed.bad, live.feed.announcements) == (1, 3)
         assert live.changes >= 2
@@ -124,7 +124,7 @@ async def test_a_broker_that_restarts_is_heard_again(mosquitto: Mosquitto) -> No
         mosquitto.start()
         await live.is_("ok")
         await replica.is_("ok")
-        await say(mosquitto, live_topic("ingest-1"), encode_announcement(FIRST, encode_readings(READINGS)))
+        await say(mosquitto, live_topic("ingest-1"), encode_announcement(FIRST))
         await live.has(FIRST)
         await replica.has(FIRST)
 

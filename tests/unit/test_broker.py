@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from services.ingest.session import SessionSettings
 from shared.broker import Address, Backoff, BrokerSettings, aiomqtt_arguments, client_id, parse_url, tls_context
 from shared.identifiers import is_device_id
+from shared.process import Refusal
+from shared.settings import read_settings
 from telemetrio.doctor import broker as doctor
 
 
@@ -74,11 +76,24 @@ def test_a_password_is_never_printed() -> None:
     assert str(given.address) == "broker:1883"
 
 
+@pytest.mark.parametrize(
+    ("name", "said"), [("mqtt_password_file", "can't be read"), ("mqtt_ca_file", "holds no certificate in PEM")]
+)
+def test_a_file_that_is_something_else_is_found_at_once(tmp_path: Path, name: str, said: str) -> None:
+    """By the setting that names it, before anything is opened."""
+    file = tmp_path / "file"
+    file.write_bytes(b"\xff\x00")
+    with pytest.raises(Refusal, match=f"^TELEMETRIO_{name.upper()}: {file} {said}"):
+        read_settings(BrokerSettings, **{name: file})
+
+
 def test_a_password_may_come_from_a_file(tmp_path: Path) -> None:
     """As container platforms give secrets: without the newline that editors leave."""
     secret = tmp_path / "password"
     secret.write_text("hunter2\n")
     assert settings("mqtt://ann@broker", mqtt_password_file=secret).address.password == "hunter2"  # noqa: S105 - invented
+    with pytest.raises(ValidationError, match="a password needs a user: write it as mqtt://"):
+        settings("mqtt://broker", mqtt_password_file=secret)
 
 
 def test_tls_verifies_certificate_and_name() -> None:

@@ -49,9 +49,9 @@ def test_readings_survive_their_encoding(batch: list[Reading]) -> None:
 @given(st.lists(readings, max_size=3), st.lists(statuses, max_size=2))
 def test_an_announcement_carries_the_rows_own_bytes(batch: list[Reading], status: list[DeviceStatus]) -> None:
     """What is announced is decoded to what was committed; the readings are not encoded again."""
-    sent = ReadingBatch("ingest", "e1", 7, 6, 5, 123, batch, status)
     body = encode_readings(batch)
-    payload = encode_announcement(sent, body)
+    sent = ReadingBatch("ingest", "e1", 7, 6, 5, 123, batch, status, body)
+    payload = encode_announcement(sent)
     assert body in payload
     seen = decode_announcement(payload)
     assert seen == sent
@@ -71,7 +71,7 @@ def test_an_announcement_carries_the_rows_own_bytes(batch: list[Reading], status
 )
 def test_a_bad_announcement_names_its_field(change: dict[str, object], field: str) -> None:
     """What another version or a stranger publishes is refused, not half understood."""
-    good = orjson.loads(encode_announcement(ReadingBatch("i", "e", 1, 0, 0, 0), b"[]"))
+    good = orjson.loads(encode_announcement(ReadingBatch("i", "e", 1, 0, 0, 0)))
     with pytest.raises(BadAnnouncement, match=f"^{field}"):
         decode_announcement(orjson.dumps({**good, **change}))
 

@@ -44,6 +44,13 @@ def test_it_is_laid_whole_and_given_up_at_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_is_laid_where_the_system_allocates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS: written, it takes the same room."""
+    monkeypatch.delattr("services.ingest.ballast.os.posix_fallocate")
+    assert Ballast(tmp_path, 0).lay()
+    assert (tmp_path / "ballast").stat().st_blocks * 512 >= BALLAST_BYTES
+
+
 def test_without_room_none_is_laid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a ballast is none: it is taken away again."""
 

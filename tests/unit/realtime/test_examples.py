@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,7 +85,7 @@ PRODUCED: Final[dict[str, Callable[[], str]]] = {
     "socketio-sensor-data.json": lambda: orjson.dumps(
         orjson.loads(events(readings_frame(cursor(), reading_text(READING)))[0][1:])[1]
     ).decode(),
-    "announcement.json": lambda: encode_announcement(BATCH, encode_readings(BATCH.readings)).decode(),
+    "announcement.json": lambda: encode_announcement(replace(BATCH, body=encode_readings(BATCH.readings))).decode(),
 }
 
 

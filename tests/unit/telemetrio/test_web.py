@@ -65,7 +65,7 @@ async def test_the_lifespan_is_the_defaults() -> None:
         (errno.EADDRINUSE, 5000, "AirPlay"),
         (errno.EADDRINUSE, 4711, "taken"),
         (errno.EACCES, 80, "above 1023"),
-        (errno.EADDRNOTAVAIL, 80, "choose another"),
+        (errno.EADDRNOTAVAIL, 80, "choose another address"),
     ],
 )
 def test_a_port_that_cannot_be_had_names_the_flag(number: int, port: int, said: str) -> None:
