@@ -17,7 +17,8 @@ try:
     with urllib.request.urlopen(url, timeout=4) as answer:  # noqa: S310 - checked above
         answer.read()
 except HTTPError as error:
-    told = json.loads(error.read() or b"{}").get("dependencies", {})
+    is_json = error.headers.get_content_type() == "application/json"
+    told = json.loads(error.read()).get("dependencies", {}) if is_json else {}
     down = [f"{name}: {seen['state']} {seen['detail']}" for name, seen in told.items() if seen["state"] != "ok"]
     sys.exit("; ".join(down) or f"{url} answers {error.code}")
 except OSError as error:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 FRONTEND = ROOT / "frontend"
 WEB = ROOT / "telemetrio" / "web"
 NOT_SOURCES = {"node_modules", "dist", "coverage", "playwright-report", "test-results"}
-VITE = ["npm", "exec", "--no", "--", "vite", "build"]
 # Without a server npm would try for more than a minute.
 PATIENCE = ["--fetch-retry-mintimeout=2000", "--fetch-retry-maxtimeout=5000"]
 
@@ -78,8 +77,7 @@ def ready(environment: Path) -> None:
             path = node_path(environment)
             npm_install(path)
             # not `npm run build`: its type check takes longer than the build, and is scripts/check's own step
-            step("dashboard", VITE, FRONTEND, path)
-            step("client", [*VITE, "--config", "client/vite.config.ts"], FRONTEND, path)  # after it: that one clears up
+            step("dashboard", ["npm", "run", "bundle"], FRONTEND, path)
         except StepError as error:
             excuse(error, older=older)
         else:

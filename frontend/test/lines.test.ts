@@ -8,12 +8,14 @@ const NOW = Date.parse("2026-01-01T12:00:00Z");
 const page = { hidden: false };
 let asked = 0;
 let refusals: Error[] = [];
+let slowMs = 0;
 
 vi.mock("../src/api/series", () => ({
   readSeries: async function* () {
     asked += 1;
     const refused = refusals.shift();
     if (refused !== undefined) throw refused;
+    if (slowMs > 0) await new Promise((resolve) => setTimeout(resolve, slowMs));
     yield new Map([["a", { times: Float64Array.of(NOW - 1000), columns: [Float64Array.of(1)] }]]);
   },
 }));
@@ -24,6 +26,7 @@ beforeEach(() => {
   page.hidden = false;
   asked = 0;
   refusals = [];
+  slowMs = 0;
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -87,4 +90,41 @@ test("asked too often, it asks again when the server says; refused, it does not"
   expect([asked, lines.problem.value]).toEqual([1, "Too often"]);
   await vi.advanceTimersByTimeAsync(600_000);
   expect([asked, lines.problem.value]).toEqual([2, "No"]);
+});
+
+test("windows that nobody looked at for a while are asked for anew when somebody does", async () => {
+  const lines = new Lines(() => undefined);
+  const windows = (metrics: string[]): Wish => ({ ...wish(), wanted: "1m", metrics });
+  lines.want(windows(["a"]));
+  await vi.advanceTimersByTimeAsync(1_000);
+  lines.want(windows([]));
+  await vi.advanceTimersByTimeAsync(600_000);
+  const before = asked;
+  lines.want(windows(["a"]));
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(asked).toBe(before + 1);
+  lines.close();
+});
+
+test("a line that is compared with no longer is not asked for any more", async () => {
+  const lines = new Lines(() => undefined);
+  lines.want(wish());
+  await vi.advanceTimersByTimeAsync(1_000);
+  lines.forget();
+  const before = asked;
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(asked).toBe(before);
+});
+
+test("who looks back before an answer has come does not keep the answer to what was overtaken", async () => {
+  const lines = new Lines(() => undefined);
+  const near = wish(7_200_000);
+  lines.want(near);
+  await vi.advanceTimersByTimeAsync(1_000);
+  slowMs = 1_000;
+  lines.want({ ...near, wanted: "1m" });
+  await vi.advanceTimersByTimeAsync(500);
+  lines.want(near);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([lines.resolution.value?.kind, lines.state.value]).toEqual(["points", "ready"]);
 });

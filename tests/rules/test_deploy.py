@@ -74,6 +74,25 @@ def test_setup_makes_every_secret_that_compose_mounts() -> None:
     assert {f"broker-{service}.password" for service in SERVICES} <= mounted
 
 
+def test_a_location_of_the_proxy_passes_every_header_on() -> None:
+    """One that sets a header of its own inherits none of the others from nginx: it has to name them all."""
+    proxy = (DEPLOY / "proxy" / "telemetrio.conf.template").read_text()
+    usual = set(re.findall(r"^ {4}proxy_set_header (\S+)", proxy, re.MULTILINE))
+    places = re.findall(r"^ {4}location ([^{]+) \{\n(.*?)^ {4}\}", proxy, re.MULTILINE | re.DOTALL)
+    own = {place: set(re.findall(r"proxy_set_header (\S+)", text)) for place, text in places}
+    assert {"Host", "X-Request-ID"} < usual
+    assert "= /ws" in own
+    assert {place: usual - names for place, names in own.items() if names and usual - names} == {}
+
+
+def test_the_image_has_the_web_of_a_checkout() -> None:
+    """The dashboard and the client's one file, by the command that scripts/dashboard.py runs, too."""
+    builds = json.loads((ROOT / "frontend" / "package.json").read_text())["scripts"]["bundle"].split(" && ")
+    assert builds == ["vite build", "vite build --config client/vite.config.ts"]
+    assert "RUN npm run bundle\n" in (DEPLOY / "Dockerfile").read_text()
+    assert '["npm", "run", "bundle"]' in (ROOT / "scripts" / "dashboard.py").read_text()
+
+
 def test_dashboards_have_places_of_their_own() -> None:
     """No two panels of a dashboard lie on each other, and the data source is the one that is provisioned."""
     source = (DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yaml").read_text()

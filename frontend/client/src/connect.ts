@@ -19,16 +19,17 @@ export interface ConnectOptions extends Omit<ApiOptions, "url"> {
 /** Each subscription has a connection of its own: a slow reader holds up itself alone, and a gap is its own. */
 export class Client {
   readonly api: Api;
-  private readonly way: Way;
+  /** Undefined: only HTTP works here. */
+  private readonly way: Way | undefined;
   private readonly open = new Set<Subscription>();
   private readonly stopWatching: () => void;
 
   constructor(url: string, options: ConnectOptions) {
     this.api = new Api({ ...options, url });
     const address = liveAddress(options.liveUrl ?? url);
-    const { WebSocket = globalThis.WebSocket } = options;
+    const WebSocket = options.WebSocket ?? (globalThis as Partial<typeof globalThis>).WebSocket;
     const ticket = options.ticket ?? (options.token === undefined ? undefined : () => this.ticket());
-    this.way = { open: () => new WebSocket(address), ...(ticket === undefined ? {} : { ticket }) };
+    this.way = WebSocket && { open: () => new WebSocket(address), ...(ticket === undefined ? {} : { ticket }) };
     const needsNetwork = !isHere(address);
     this.stopWatching = watchNetwork(
       () => this.each((one) => needsNetwork && one.networkLost()),
@@ -40,7 +41,9 @@ export class Client {
   subscribe(options?: SubscribeOptions): Stream;
   subscribe(options: SubscribeOptions, handlers: Handlers): Subscription;
   subscribe(options: SubscribeOptions = {}, handlers?: Handlers): Stream | Subscription {
-    const start = (told: Handlers): Subscription => this.keep(new Subscription(this.way, options, told));
+    const { way } = this;
+    if (way === undefined) throw new Error("There is no WebSocket here: use Node 22 or later, or give connect() one as `WebSocket`.");
+    const start = (told: Handlers): Subscription => this.keep(new Subscription(way, options, told));
     return handlers === undefined ? new Stream(start) : start(handlers);
   }
 

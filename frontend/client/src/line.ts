@@ -58,6 +58,7 @@ export class Line {
   ) {}
 
   start(): void {
+    if (this.ended) this.logins = this.attempt = 0; // what was in vain before the end says nothing of now
     this.stopped = false;
     this.ended = false;
     this.spare = null; // it may be of another login

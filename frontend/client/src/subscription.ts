@@ -192,7 +192,7 @@ export class Subscription {
     if (refilling) {
       this.refillMs = REFILL_MS[gap.reason];
       const news = this.place.broken(gap.since);
-      if (this.place.awaiting === "live") this.refillSoon();
+      if (news && this.place.awaiting === "live") this.refillSoon(); // one that is no news waits with the first
       if (!news && gap.reason === "not_stored_yet") return;
     }
     const { devices, from, to, dropped, reason } = gap;

@@ -179,6 +179,16 @@ test("a second ticket that is refused says that nobody is logged in", async () =
   expect(states.at(-1)).toMatchObject({ phase: "ended", error: { code: 4401 } });
 });
 
+test("begun anew after the end, it bears one refused ticket as at the beginning", async () => {
+  const line = start({ ticket: () => Promise.resolve("stale") });
+  for (const ends of [false, true, false, true]) {
+    await vi.advanceTimersByTimeAsync(250);
+    FakeSocket.newest.drops(4401, "no");
+    expect(phase()).toBe(ends ? "ended" : "reconnecting");
+    if (ends) line.retryNow();
+  }
+});
+
 test("without a ticket it asks at once whether one is needed", () => {
   start();
   FakeSocket.newest.opens();

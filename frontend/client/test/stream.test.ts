@@ -169,3 +169,13 @@ test.each([
   client.close();
   vi.unstubAllGlobals();
 });
+
+test("where there is no WebSocket a subscription says so, and HTTP works all the same", async () => {
+  vi.stubGlobal("WebSocket", undefined);
+  vi.stubGlobal("fetch", async () => Response.json([]));
+  const client = connect("http://localhost:5000");
+  expect(() => client.subscribe()).toThrow("Node 22");
+  expect(await client.api.get("/api/v1/devices")).toEqual([]);
+  client.close();
+  vi.unstubAllGlobals();
+});

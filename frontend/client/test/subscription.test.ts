@@ -126,6 +126,17 @@ test("a gap is told, and filled from before it once the server has had a moment"
   expect(subscription.cursor).toBe("c6");
 });
 
+test("gap upon gap does not put off the filling of the first", () => {
+  subscribe();
+  FakeSocket.newest.settles("c1");
+  for (let i = 0; i < 10; i += 1) {
+    FakeSocket.newest.says(gap("c2", "slow_client"));
+    vi.advanceTimersByTime(99);
+  }
+  vi.advanceTimersByTime(10);
+  expect(since()).toBe("c2");
+});
+
 test("who is cut off with a gap open comes back to before it", () => {
   subscribe();
   FakeSocket.newest.settles("c1");

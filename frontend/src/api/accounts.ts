@@ -1,5 +1,5 @@
 // The routes about people: logging in, users, API keys.
-import { anonymous, api } from "./http";
+import { Refused, anonymous, api } from "./http";
 import type { Answer, Question, routes } from "./http";
 
 export type User = routes.User;
@@ -9,6 +9,8 @@ export type Scope = ApiKey["scopes"][number];
 export type LoginSession = routes.OwnSession;
 export type Tokens = Answer<"POST /api/v1/auth/login">;
 export type UserChange = Question<"PATCH /api/v1/users/{user_id}">["body"];
+
+const FORBIDDEN = 403;
 
 export function logIn(email: string, password: string, cookie: boolean): Promise<Tokens> {
   return anonymous.post("/api/v1/auth/login", { body: { email, password, cookie } });
@@ -43,9 +45,14 @@ export function listUsers(page: number, per_page: number, q: string): Promise<An
   return api.get("/api/v1/users", { query: { page, per_page, q: q || undefined } });
 }
 
-/** Only administrators may ask. */
-export function readUser(user_id: number): Promise<User> {
-  return api.get("/api/v1/users/{user_id}", { path: { user_id } });
+/** Only administrators may ask who somebody is; for everybody else what they see is their own. */
+export async function ownerName(user_id: number): Promise<string> {
+  try {
+    const found = await api.get("/api/v1/users/{user_id}", { path: { user_id } });
+    return found.name || found.email || `user ${user_id}`;
+  } catch (error) {
+    return error instanceof Refused && error.status === FORBIDDEN ? "you" : `user ${user_id}`;
+  }
 }
 
 export function addUser(user: Question<"POST /api/v1/users">["body"]): Promise<User> {

@@ -1,5 +1,6 @@
 // uPlot, set up once for all charts: quiet axes in the reader's time zone, one shared cursor. What is drawn is painter.ts's.
 import uPlot from "uplot";
+import { LEAST_RANGE } from "../figures/metrics";
 import { formatNumber } from "../figures/numbers";
 import type { Span } from "../readings/span";
 import { paint } from "./painter";
@@ -11,7 +12,6 @@ export const AXIS_HEIGHT = 28;
 export const LEFT = 56;
 export const RIGHT = 12;
 const LABEL_HALF = 14;
-const LEAST_RANGE: Record<string, number> = { temperature: 1, humidity: 2, pressure: 1 };
 
 export interface PlotColours {
   line: string;

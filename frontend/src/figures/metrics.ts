@@ -3,6 +3,8 @@ import type { Values } from "../live/messages";
 
 const FIRST = ["temperature", "humidity", "pressure"];
 const HUES = 8;
+/** No picture of them is scaled up to less than this: noise must not look like news. */
+export const LEAST_RANGE: Record<string, number> = { temperature: 1, humidity: 2, pressure: 1 };
 
 export function sortMetrics(names: Iterable<string>): string[] {
   return [...names].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));

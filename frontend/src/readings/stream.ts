@@ -60,10 +60,6 @@ export class Stream {
     }
   }
 
-  get metrics(): string[] {
-    return [...this.lines.keys()];
-  }
-
   track(metric: string): Track | undefined {
     return this.lines.get(metric)?.track();
   }

@@ -91,9 +91,10 @@ export class Lines {
 
   /** Another device or another time: what is there would mislead. */
   forget(): void {
-    this.aborter.abort();
+    this.close();
     this.stream = new Stream();
     this.made.clear();
+    this.wish = null;
     this.answer = null;
     this.asking = null;
     this.density = null;
@@ -132,11 +133,15 @@ export class Lines {
     this.asking = wish;
     try {
       if (wish !== null && wish.metrics.length > 0) await work(wish);
+      else this.answer = null; // nobody looks, so that nobody asks for what is new
     } catch (error) {
       if (!signal.aborted) this.failed(error);
       return;
     }
-    if (!signal.aborted) this.state.value = "ready";
+    if (signal.aborted) return;
+    this.state.value = "ready";
+    // who looked back meanwhile had what they wished, and this has taken its place
+    if (this.wish !== null && this.wish !== wish) this.want(this.wish, true);
   }
 
   private failed(error: unknown): void {

@@ -18,7 +18,7 @@ export interface Outcome {
 
 export type Chosen = { ids: number[]; device_id: string } | Choice;
 
-/** Calls `tell` as it goes on, and once more at the end; raises what the API says to the command itself. */
+/** Calls `tell` as it goes on, and once more at the end; raises what the API says up to the command, and nothing that comes after it. */
 export async function mend(action: Action, chosen: Chosen, tell: (outcome: Outcome) => void): Promise<Outcome> {
   const where: Choice = "ids" in chosen ? { q: "", code: "", device_id: chosen.device_id } : chosen;
   const before = await listLetters(where, 1, LOOKED_AT);
@@ -30,7 +30,12 @@ export async function mend(action: Action, chosen: Chosen, tell: (outcome: Outco
   while (outcome.gone < commanded && Date.now() < Math.min(deadline, changedAt + SETTLED_MS)) {
     tell(outcome);
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-    const gone = goneOf(wanted, before.total, await listLetters(where, 1, LOOKED_AT), commanded);
+    const now = await listLetters(where, 1, LOOKED_AT).catch(() => null);
+    if (now === null) {
+      changedAt = Date.now(); // until the server is back, nobody knows whether anything moves
+      continue;
+    }
+    const gone = goneOf(wanted, before.total, now, commanded);
     if (gone !== outcome.gone) changedAt = Date.now();
     outcome = { ...outcome, gone };
   }

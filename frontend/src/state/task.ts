@@ -1,35 +1,38 @@
-// Something that the reader asked for: whether it runs, and what became of it if it failed.
-import { ref, shallowRef } from "vue";
+// Something that the reader asked for, with a form or a button: whether it runs, and what the API said if it failed.
+import { computed, ref, shallowRef } from "vue";
 import { Refused } from "../api/http";
 import type { FieldError } from "../api/http";
 
-export function useTask() {
+/** `fields`: those a form shows, each with its own error. `problem` is what is said of anything else. */
+export function useTask(...fields: string[]) {
   const busy = ref(false);
-  const problem = ref("");
+  const said = ref("");
   const details = shallowRef<readonly FieldError[]>([]);
 
-  /** True when it went well; otherwise `problem` says what the server says. */
+  const errorOf = (field: string): string => details.value.find((detail) => leaf(detail.field) === field)?.message ?? "";
+  const problem = computed(() => (details.value.some((detail) => fields.includes(leaf(detail.field))) ? "" : said.value));
+
+  /** Whether it worked; once at a time. */
   async function run(work: () => Promise<unknown>): Promise<boolean> {
     if (busy.value) return false;
     busy.value = true;
-    problem.value = "";
+    said.value = "";
     details.value = [];
     try {
       await work();
       return true;
     } catch (error) {
-      problem.value = error instanceof Error ? error.message : String(error);
+      said.value = error instanceof Error ? error.message : String(error);
       if (error instanceof Refused) details.value = error.details;
       return false;
     } finally {
       busy.value = false;
     }
   }
+  return { busy, problem, errorOf, run };
+}
 
-  /** What the server says of one field, named as the server names it. */
-  function wrong(field: string): string {
-    return details.value.find((detail) => detail.field.split(".").at(-1) === field)?.message ?? "";
-  }
-
-  return { busy, problem, details, run, wrong };
+/** The API names a field by its whole path. */
+function leaf(field: string): string {
+  return field.split(".").at(-1) ?? field;
 }

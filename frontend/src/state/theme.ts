@@ -1,5 +1,6 @@
 // System, light or dark; remembered in this browser. public/theme.js applies it before the first paint.
 import { ref, watchEffect } from "vue";
+import { keep, kept } from "./kept";
 
 export type Theme = "system" | "light" | "dark";
 const KEY = "telemetrio.theme";
@@ -12,7 +13,7 @@ watchEffect(() => {
   const chosen = theme.value;
   if (chosen === "system") delete document.documentElement.dataset["theme"];
   else document.documentElement.dataset["theme"] = chosen;
-  remember(chosen);
+  keep(KEY, chosen);
   palette.value += 1;
 }, { flush: "sync" });
 
@@ -21,18 +22,6 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 });
 
 function remembered(): Theme {
-  try {
-    const seen = localStorage.getItem(KEY);
-    return seen === "light" || seen === "dark" ? seen : "system";
-  } catch {
-    return "system"; // storage may be forbidden
-  }
-}
-
-function remember(chosen: Theme): void {
-  try {
-    localStorage.setItem(KEY, chosen);
-  } catch {
-    // storage may be forbidden: the choice then holds until the page is closed
-  }
+  const seen = kept(KEY);
+  return seen === "light" || seen === "dark" ? seen : "system";
 }

@@ -19,7 +19,7 @@ def asked(url: str) -> tuple[int, str]:
 
 
 async def test_it_says_what_is_down() -> None:
-    """200 is healthy; of a 503 each dependency that is not ok is named."""
+    """200 is healthy; of a 503 each dependency that is not ok is named; of what is no JSON, the status."""
     board = {"ready": False, "dependencies": {"broker": {"state": "down", "detail": "refused"}, "x": {"state": "ok"}}}
     app = web.Application()
 
@@ -38,6 +38,7 @@ async def test_it_says_what_is_down() -> None:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         assert await asyncio.to_thread(asked, f"{url}/ok") == (0, "")
         assert await asyncio.to_thread(asked, f"{url}/readyz") == (1, "broker: down refused\n")
+        assert await asyncio.to_thread(asked, f"{url}/page") == (1, f"{url}/page answers 404\n")
     finally:
         await runner.cleanup()
 

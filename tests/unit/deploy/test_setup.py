@@ -96,6 +96,28 @@ def test_a_certificate_of_the_operators_own_is_left_alone(tmp_path: Path) -> Non
     context.load_cert_chain(tmp_path / "secrets" / "server.pem", tmp_path / "secrets" / "server.key")
 
 
+@pytest.mark.parametrize("file", ["server.pem", "server.key"])
+def test_half_of_a_certificate_of_the_operators_own_is_not_replaced(tmp_path: Path, file: str) -> None:
+    """Who has put but one of the two there is told of the other, and keeps it."""
+    own = tmp_path / "secrets" / file
+    own.parent.mkdir()
+    own.write_text("their own\n")
+    assert "without the other half" in run(tmp_path, "one.example.org", expected=2)
+    assert own.read_text() == "their own\n"
+    run(tmp_path, "one.example.org", "--new", "server.pem")
+    assert own.read_text() != "their own\n"
+
+
+@pytest.mark.parametrize(("port", "expected"), [("", 0), ("8443", 0), ("127.0.0.1:8443", 2), ("0", 2)])
+def test_a_port_that_is_none_is_told_with_its_mend(tmp_path: Path, port: str, expected: int) -> None:
+    """What compose takes for HTTPS_PORT need not be a number; the address of the web is made of one."""
+    run(tmp_path, "one.example.org")
+    with (tmp_path / ".env").open("a") as file:
+        file.write(f"HTTPS_PORT={port}\n")
+    said = run(tmp_path, expected=expected)
+    assert expected == 0 or f"HTTPS_PORT={port} in .env is no port" in said
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

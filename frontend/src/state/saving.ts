@@ -1,4 +1,4 @@
-// Gives the reader a file.
+// Gives the reader a file that was made here.
 
 const KEPT_MS = 60_000;
 
