@@ -30,6 +30,7 @@ from shared.books import COLUMNS
 from shared.database import latest as latest_queries
 from shared.database import ledger
 from shared.database import registry as registry_queries
+from shared.database.engine import unhurried
 from shared.database.migrations.upgrade import upgrade
 from shared.health import Health
 
@@ -141,7 +142,8 @@ class Mirror:
         # before the question: what changes while it is answered is asked for again
         self._read_registry_s = time.monotonic()
         if not self._met:
-            await upgrade(self._engine)  # here, and not only at the start: it may have been away then
+            async with unhurried(self._engine) as patient:
+                await upgrade(patient)  # here, and not only at the start: it may have been away then
             await shown.compare(self._outbox, self._engine)
             self._met = True
         async with self._engine.connect() as connection:

@@ -3,6 +3,8 @@
 import asyncio
 import sqlite3
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import orjson
@@ -31,6 +33,19 @@ def open_engine(url: str, timeout_s: float | None = None) -> AsyncEngine:
     return create_async_engine(
         url, pool_size=10, max_overflow=10, pool_pre_ping=True, pool_timeout=5, **_JSON, **bounds
     )
+
+
+@asynccontextmanager
+async def unhurried(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """An engine of the same database whose statements take as long as they take: a migration may."""
+    if engine.dialect.name == "sqlite":
+        yield engine
+        return
+    patient = open_engine(engine.url.render_as_string(hide_password=False))
+    try:
+        yield patient
+    finally:
+        await patient.dispose()
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

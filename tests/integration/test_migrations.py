@@ -13,13 +13,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database.engine import open_engine
+from shared.database.engine import open_engine, unhurried
 from shared.database.migrations.upgrade import downgrade, upgrade
 from shared.database.tables import metadata
+from tests.peers.postgres import Cluster
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ async def test_two_upgrades_at_once_on_one_loop(tmp_path: Path) -> None:
 
 PROGRAM = """
 import asyncio, sys
-from shared.database.engine import open_engine
+from shared.database.engine import open_engine, unhurried
 from shared.database.migrations.upgrade import upgrade
 
 async def main():
@@ -229,3 +230,15 @@ async def test_users_with_one_address_are_named_with_the_mend(engine: AsyncEngin
     async with engine.connect() as connection:
         found = (await connection.exec_driver_sql("SELECT email FROM users ORDER BY id")).scalars().all()
     assert found == ["ann@x.org", None, "c@x.org", "d@x.org"]
+
+
+@pytest.mark.peer("postgres")
+async def test_a_migration_may_take_longer_than_a_question(shared_cluster: Cluster) -> None:
+    """A statement is given up after its time; the engine that migrations get waits for it."""
+    engine = open_engine(shared_cluster.url, 0.2)
+    async with unhurried(engine) as patient, patient.connect() as connection:
+        await connection.execute(text("SELECT pg_sleep(0.5)"))
+    async with engine.connect() as connection:
+        with pytest.raises(TimeoutError):
+            await connection.execute(text("SELECT pg_sleep(10)"))
+    await engine.dispose()
