@@ -62,12 +62,16 @@ async def authenticate() -> Result:
     if asked.clientid != named.device_id:
         return "deny"
     here, attempt = door(), ("broker", asked.peerhost, named)
-    if here.limits.accounts.take(attempt, here.moment_s()):
+    if here.limits.tries.take(attempt, here.moment_s()):
         return "deny"
-    found = await _find(named)
+    try:
+        found = await _find(named)
+    except DATABASE_AWAY:  # nobody has guessed
+        here.limits.tries.give_back(attempt)
+        raise
     if found is None or not password_matches(asked.password.encode(), found.password_hash):
         return "deny"
-    here.limits.accounts.give_back(attempt)
+    here.limits.tries.give_back(attempt)
     await queries.mark_used(resources().engine, found.id, here.now_ns())
     return "allow"
 
