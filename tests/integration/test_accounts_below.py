@@ -147,7 +147,7 @@ async def test_attempts_that_are_refused_cost_nothing(tmp_path: Path) -> None:
         for _ in range(9):
             attempt = Attempt("ann@example.org")
             await attempt.count()
-            attempt.succeeded()
+            attempt.uncount()
         await Attempt("ann@example.org").count()
         for _ in range(9):
             with pytest.raises(TooMany):

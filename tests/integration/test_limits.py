@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from services.api.accounts import queries
+from services.api.accounts.passwords import Passwords
 from services.api.door import KEY
+from services.api.errors import Away
 from tests.integration.accounts_rig import ADMIN, ANN, AUTH, BOB, PASSWORD, required
 from tests.integration.api_rig import opened
 
@@ -69,6 +72,29 @@ async def test_nobody_is_locked_out_by_what_others_try(tmp_path: Path) -> None:
         pauses.clear()
         assert await attempt("192.0.2.1", password=PASSWORD) == 200
         assert not pauses
+
+
+async def test_an_outage_counts_as_no_wrong_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose password could not be looked at has not guessed: as soon as it can be, the right one lets them in."""
+
+    async def away(*_: object) -> NoReturn:
+        raise OperationalError("SELECT", {}, Exception("the database is away"))
+
+    async def busy(*_: object) -> NoReturn:
+        raise Away("Too many are logging in just now", "busy")
+
+    async with required(tmp_path, logins_per_min=1) as rig:
+        token = await rig.token(ANN)
+        new = {"current_password": PASSWORD, "new_password": "a good new sentence"}
+        for place, name, fails in ((queries, "user_by_email", away), (Passwords, "verify", busy)):
+            with monkeypatch.context() as outage:
+                outage.setattr(place, name, fails)
+                assert {(await rig.login()).status for _ in range(5)} == {503}
+        with monkeypatch.context() as outage:
+            outage.setattr(Passwords, "verify", busy)
+            assert {(await rig.post(f"{AUTH}/password", new, token)).status for _ in range(5)} == {503}
+        assert (await rig.login()).status == 200
+        assert (await rig.post(f"{AUTH}/password", new, token)).status == 204
 
 
 async def test_unknown_keys_are_limited_before_the_database_is_asked(

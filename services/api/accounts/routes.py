@@ -75,12 +75,13 @@ async def login() -> Response:
     attempt = Attempt(asked.email)
     await attempt.count()
     given, here = resources(), door()
-    user = await queries.user_by_email(given.engine, asked.email)
-    right = await here.passwords.verify(user["password_hash"] if user else None, asked.password)
+    with attempt.judged():
+        user = await queries.user_by_email(given.engine, asked.email)
+        right = await here.passwords.verify(user["password_hash"] if user else None, asked.password)
     if user is None or not right or user["disabled"]:
         await note("login", None, asked.email, ok=False)
         raise Unauthorized("Wrong address or password", "login_refused")
-    attempt.succeeded()
+    attempt.uncount()
     if here.passwords.stale(user["password_hash"]):
         again = await here.passwords.hash(asked.password)
         await queries.renew_hash(given.engine, user["id"], user["password_hash"], again)
@@ -156,10 +157,12 @@ async def change_password(caller: Caller) -> Response:
     given, here, user = resources(), door(), await _user(caller)
     attempt = Attempt(user["email"] or f"user {caller.user_id}")
     await attempt.count()
-    if not await here.passwords.verify(user["password_hash"], asked.current_password):
+    with attempt.judged():
+        right = await here.passwords.verify(user["password_hash"], asked.current_password)
+    if not right:
         await note("password_changed", caller.user_id, user["email"] or "", ok=False)
         raise BadRequest("This is not the current password", "wrong_password", field="current_password")
-    attempt.succeeded()
+    attempt.uncount()
     _check_new(asked, user)
     hashed = await here.passwords.hash(asked.new_password)
     new = queries.NewHash(hashed)
