@@ -15,8 +15,11 @@ MAX_INT64: Final = 2**63 - 1
 MAX_PER_PAGE: Final = 1_000
 
 
-def _storable(text: str) -> str:
-    # PostgreSQL takes no NUL; half a surrogate pair can't arrive: orjson refuses it, and werkzeug leaves it quoted
+def storable(text: str) -> str:
+    """The text itself; raises ValueError for what PostgreSQL can't keep, which is NUL.
+
+    Half a surrogate pair can't arrive: orjson refuses it, and werkzeug leaves it quoted.
+    """
     if "\x00" in text:
         raise ValueError("contains a NUL character, which can't be stored")
     return text
@@ -31,7 +34,7 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(storable)]
 Int64 = Annotated[int, Field(ge=-(2**63), le=MAX_INT64), BeforeValidator(_whole)]
 # a list in a query string: comma-separated
 CommaList = Annotated[
