@@ -12,7 +12,14 @@ from werkzeug.routing import Rule
 from services.api.auth import access_of
 
 _EXTENSION: Final = "QUART_SCHEMA"
-_WITHOUT_BODY_TOO: Final = frozenset({"/api/v1/auth/refresh", "/api/v1/auth/logout", "/api/v1/live/ticket"})
+_WITHOUT_BODY_TOO: Final = frozenset(
+    {
+        "/api/v1/auth/refresh",
+        "/api/v1/auth/logout",
+        "/api/v1/live/ticket",
+        "/api/v1/devices/{device_id}/claim",
+    }
+)
 _SCHEMES: Final[dict[str, dict[str, str]]] = {
     "token": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in_": "header", "name": "X-API-Key"},

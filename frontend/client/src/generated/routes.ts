@@ -1177,7 +1177,7 @@ export interface Routes {
   /** Make a device that registered itself the caller's. Of two at once one gets it, the other 409. */
   "POST /api/v1/devices/{device_id}/claim": {
     path: { device_id: string | number };
-    body: {
+    body?: {
       name?: string;
       profile?: string;
     };
