@@ -14,7 +14,7 @@ from services.api.devices.rows import told
 from services.api.devices.schemas import Claim, Device, DeviceChange, Devices, DevicesQuery, NewDevice
 from services.api.encoding import reply
 from services.api.errors import Conflict, Forbidden, NotFound
-from services.api.inputs import MAX_PER_PAGE, body, query
+from services.api.inputs import MAX_PER_PAGE, Query, body, optional_body, query
 from services.api.resources import resources
 from shared.identifiers import is_device_id
 
@@ -67,9 +67,11 @@ async def add_device(caller: Caller) -> Response:
 @routes.get("/<device:device_id>")
 @guarded()
 @tag(["devices"])
+@document_querystring(Query)
 @document_response(Device)
 async def get_device(caller: Caller, device_id: str) -> Response:
     """One device."""
+    query(Query)
     return reply(await _one(caller, device_id))
 
 
@@ -115,7 +117,7 @@ async def delete_device(caller: Caller, device_id: str) -> Response:
 async def claim_device(caller: Caller, device_id: str) -> Response:
     """Make a device that registered itself the caller's. Of two at once one gets it, the other 409."""
     _named(device_id)
-    wanted = (await body(Claim)).model_dump(exclude_unset=True) if await request.get_data() else {}
+    wanted = (await optional_body(Claim)).model_dump(exclude_unset=True)
     engine = resources().engine
     if not await changes.is_unclaimed(engine, device_id):
         await _one(caller, device_id)

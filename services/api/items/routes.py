@@ -10,7 +10,7 @@ from quart_schema import document_querystring, document_request, document_respon
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
 from services.api.errors import Conflict, NotFound
-from services.api.inputs import body, query, row_id
+from services.api.inputs import Query, body, query, row_id
 from services.api.items import queries
 from services.api.items.schemas import Item, ItemChange, Items, ItemsQuery, NewItem
 from services.api.resources import resources
@@ -52,9 +52,11 @@ async def add_item(caller: Caller) -> Response:
 @routes.get("/<item_id>")
 @guarded()
 @tag(["items"])
+@document_querystring(Query)
 @document_response(Item)
 async def get_item(caller: Caller, item_id: str) -> Response:
     """One item."""
+    query(Query)
     return reply(_found(await queries.get_item(resources().engine, caller.user_id, row_id(item_id, _WHAT))))
 
 

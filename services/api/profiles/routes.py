@@ -10,7 +10,7 @@ from quart_schema import document_querystring, document_request, document_respon
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
 from services.api.errors import BadRequest, Conflict, NotFound, invalid
-from services.api.inputs import Page, body, query
+from services.api.inputs import Page, Query, body, query
 from services.api.profiles import queries
 from services.api.profiles.schemas import NewProfile, Profile, ProfileChange, Profiles
 from services.api.resources import resources
@@ -55,9 +55,11 @@ async def add_profile(_caller: Caller) -> Response:
 @routes.get("/<name>")
 @guarded()
 @tag(["profiles"])
+@document_querystring(Query)
 @document_response(Profile)
 async def get_profile(_caller: Caller, name: str) -> Response:
     """One profile."""
+    query(Query)
     return reply(await _told(_named(name)))
 
 
