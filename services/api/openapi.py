@@ -25,8 +25,6 @@ _SCHEMES: Final[dict[str, dict[str, str]]] = {
     "key": {"type": "apiKey", "in_": "header", "name": "X-API-Key"},
 }
 _SHEET: Final = "device_id,name,profile,disabled\r\nporch-1,Porch,environment,false\r\n"
-
-
 _ROW: Final = {"device_id": "d1", "timestamp": "2026-01-01T12:00:00Z", "values": {"temperature": 23.5}}
 _CSV: Final = {
     "schema": {"type": "string"},
