@@ -619,7 +619,7 @@ export interface Routes {
   "GET /api/v1/api-keys": {
     answer: Key[];
   };
-  /** Logins, refused ones too, and every change of users, passwords and keys; the newest first. */
+  /** Logins, refused ones too, and every change of users, keys, credentials and devices' owners; the newest first. */
   "GET /api/v1/audit": {
     query?: {
       /** Which page, from 1. */
