@@ -1020,7 +1020,7 @@ export interface Routes {
     body: {
       /** What it is for. */
       name: string;
-      /** `read`: GET; `write`: everything that changes something; `live`: tickets for live streams; `admin`: with the rights of an administrator, if its user is one. Each only with the others that it needs. */
+      /** `read`: GET and questions (`/readings/query`); `write`: everything that changes something; `live`: tickets for live streams; `admin`: with the rights of an administrator, if its user is one. Each only with the others that it needs. */
       scopes: ("read" | "write" | "live" | "admin")[];
       /** Left out: until it is revoked. */
       expires_in_days?: number | null;
