@@ -18,7 +18,7 @@ from shared.times import MAX_NS, MIN_NS
 any_ns = st.integers(MIN_NS, MAX_NS)
 positions = st.builds(
     Position, any_ns, any_ns, any_ns, st.text("abz_.-", min_size=1, max_size=64), st.integers(1, 2**53)
-)
+).filter(lambda position: position.start_ns < position.end_ns)
 
 
 @given(positions, st.text(st.characters(codec="utf-8")))
