@@ -85,14 +85,14 @@ async def change_device(caller: Caller, device_id: str) -> Response:
     _named(device_id)
     change = await body(DeviceChange)
     wanted = change.model_dump(exclude_unset=True)
-    if "user_id" in wanted and wanted["user_id"] != caller.user_id:
-        _owner(caller, wanted["user_id"])
-    engine = resources().engine
-    if wanted and not await changes.change_device(engine, device_id, caller.tenants, wanted, time.time_ns()):
-        raise _not_found()
-    resources().registry_changed()
-    if "user_id" in wanted:  # with it go the credentials of before
-        await note("device_given", caller.user_id, f"device {device_id} to user {wanted['user_id']}")
+    _owner(caller, wanted.get("user_id"))
+    if wanted:
+        changed = await changes.change_device(resources().engine, device_id, caller.tenants, wanted, time.time_ns())
+        if changed is None:
+            raise _not_found()
+        resources().registry_changed()
+        if changed == "given":  # with it go the credentials of before
+            await note("device_given", caller.user_id, f"device {device_id} to user {wanted['user_id']}")
     return reply(await _one(caller, device_id))
 
 
