@@ -13,6 +13,7 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_INT64: Final = 2**63 - 1
 MAX_PER_PAGE: Final = 1_000
+_PER_PAGE: Final = 50
 
 
 def storable(text: str) -> str:
@@ -54,9 +55,14 @@ class Page(Query):
     page: int | None = Field(None, ge=1, le=10**9, description="Which page, from 1.")
     per_page: int | None = Field(None, ge=1, le=MAX_PER_PAGE, description="How many on a page.")
 
-    def window(self, default: int = 50) -> tuple[int, int, int]:
+    @property
+    def paged(self) -> bool:
+        """Whether a page was asked for; some lists come whole otherwise."""
+        return self.page is not None or self.per_page is not None
+
+    def window(self) -> tuple[int, int, int]:
         """What to fetch, as (page, per_page, offset)."""
-        page, per_page = self.page or 1, self.per_page or default
+        page, per_page = self.page or 1, self.per_page or _PER_PAGE
         return page, per_page, (page - 1) * per_page
 
 

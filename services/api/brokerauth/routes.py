@@ -102,7 +102,7 @@ async def _result(judge: Judge) -> Result:
 
 
 def _proves(secret: str) -> bool:
-    """Whether this is our broker. Who is not has few tries, and is told nothing."""
+    """Whether this is our broker. Who is not is told nothing, and fills no log."""
     here, address = door(), ("broker", neighbourhood(came_from()))
     shown = request.headers.get("Authorization", "")
     right = compare_digest(shown[len(_BEARER) :].encode(), secret.encode()) and shown.lower().startswith(_BEARER)

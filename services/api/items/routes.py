@@ -30,11 +30,10 @@ async def list_items(caller: Caller) -> Response:
     """All items of the caller, or a page of them."""
     asked = query(ItemsQuery)
     page, per_page, offset = asked.window()
-    paged = asked.page is not None or asked.per_page is not None
-    window = queries.Window(per_page, offset) if paged else None
-    rows, total = await queries.list_items(resources().engine, caller.user_id, asked.status or None, window)
+    limit = per_page if asked.paged else None
+    rows, total = await queries.list_items(resources().engine, caller.user_id, asked.status or None, limit, offset)
     data = [_item(row) for row in rows]
-    return reply({"data": data, "total": total, "page": page, "per_page": per_page} if paged else data)
+    return reply({"data": data, "total": total, "page": page, "per_page": per_page} if asked.paged else data)
 
 
 @routes.post("")

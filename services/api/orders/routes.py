@@ -31,11 +31,10 @@ async def list_orders(caller: Caller) -> Response:
     """All orders of the caller with their lines, or a page of them."""
     asked = query(OrdersQuery)
     page, per_page, offset = asked.window()
-    paged = asked.page is not None or asked.per_page is not None
     wanted = Filter(caller.user_id, asked.status or None, asked.internal_number, asked.q)
-    rows, total = await queries.list_orders(resources().engine, wanted, per_page if paged else None, offset)
+    rows, total = await queries.list_orders(resources().engine, wanted, per_page if asked.paged else None, offset)
     data = [_order(row) for row in rows]
-    return reply({"data": data, "total": total, "page": page, "per_page": per_page} if paged else data)
+    return reply({"data": data, "total": total, "page": page, "per_page": per_page} if asked.paged else data)
 
 
 @routes.post("")

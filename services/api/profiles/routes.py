@@ -32,7 +32,7 @@ async def list_profiles(_caller: Caller) -> Response:
     asked = query(Page)
     page, per_page, offset = asked.window()
     told = [_profile(stored) for stored in [*_BUILT_IN, *await queries.own_profiles(resources().engine)]]
-    if asked.page is None and asked.per_page is None:
+    if not asked.paged:
         return reply(told)
     window = told[offset : offset + per_page]
     return reply({"data": window, "total": len(told), "page": page, "per_page": per_page})

@@ -67,7 +67,7 @@ def test_what_is_no_id_names_nothing(text: str) -> None:
 def test_a_page_is_a_window() -> None:
     """Pages count from 1; half of the question is enough."""
     assert Page().window() == (1, 50, 0)
-    assert Page(page=3).window(10) == (3, 10, 20)
+    assert Page(page=3).window() == (3, 50, 100)
     assert Page(page=2, per_page=7).window() == (2, 7, 7)
 
 
