@@ -146,6 +146,18 @@ async def test_a_neighbour_with_wrong_keys_locks_out_nobody_who_was_here(tmp_pat
         assert await devices(ann) == 429
 
 
+async def test_a_neighbour_with_wrong_keys_keeps_nobody_from_logging_out(tmp_path: Path) -> None:
+    """By either token: both are signed, so that nobody need be looked up."""
+    async with required(tmp_path, requests_per_s=0.5, request_burst=1) as rig:
+        for by_access in (True, False):
+            told = (await rig.login()).json
+            assert [(await rig.get("/api/devices", f"tk_{number}")).status for number in range(2)][-1] == 429
+            shown = {} if by_access else {"refresh_token": told["refresh_token"]}
+            assert (await rig.post(f"{AUTH}/logout", shown, told["access_token"])).status == 204
+            assert (await rig.refresh(told["refresh_token"])).json["code"] == "session_ended"
+            rig.clock.forward(9)
+
+
 async def test_wrong_passwords_from_one_address_get_slow(tmp_path: Path) -> None:
     """For whichever accounts; registering counts as well, and so does a wrong current password."""
     async with required(tmp_path, logins_per_min=1, trusted_hops=1, registration=True) as rig:

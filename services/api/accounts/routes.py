@@ -22,13 +22,20 @@ from services.api.accounts.schemas import (
     user_told,
 )
 from services.api.accounts.throttle import Attempt, count_refresh
-from services.api.accounts.tokens import ACCESS, Refresh, Session, access_token, read_refresh, refresh_token
-from services.api.audit.records import came_from, note
+from services.api.accounts.tokens import (
+    ACCESS,
+    Refresh,
+    Session,
+    access_token,
+    read_access,
+    read_refresh,
+    refresh_token,
+)
+from services.api.audit.records import note
 from services.api.auth import Caller, guarded, public
 from services.api.door import door
 from services.api.encoding import reply
 from services.api.errors import ApiError, BadRequest, Forbidden, NotFound, Unauthorized
-from services.api.identity import caller_by
 from services.api.inputs import Query, body, optional_body, query
 from services.api.resources import resources
 from shared.changes import Change
@@ -127,7 +134,7 @@ async def refresh() -> Response:
 async def logout() -> Response:
     """End the session of the refresh token (body or cookie) and of the access token, whichever are given."""
     asked = await optional_body(RefreshBody)
-    for session in await _sessions_shown(asked.refresh_token):
+    for session in _sessions_shown(asked.refresh_token):
         user_id = await queries.end_session(resources().engine, session, door().now_ns())
         if user_id is not None:
             resources().registry_changed(Change(kind="user", id=user_id))  # live streams of this login end, too
@@ -186,14 +193,14 @@ def _ended() -> ApiError:
     return Unauthorized("This session has ended: log in again", "session_ended")
 
 
-async def _sessions_shown(token: str | None) -> set[str]:
+def _sessions_shown(token: str | None) -> set[str]:
     """By either token; one that means nothing (any more) has nothing to end."""
-    found: set[str] = set()
+    here, found = door(), set[str]()
+    shown = request.headers.get("Authorization", "").partition(" ")[2].strip()
     with suppress(BadToken):
-        found.add(read_refresh(door().secret, token or shown_cookie() or "").session)
-    if "Authorization" in request.headers:
-        with suppress(Unauthorized):
-            found.add((await caller_by(request.headers, door(), resources().engine, came_from())).session)
+        found.add(read_refresh(here.secret, token or shown_cookie() or "").session)
+    with suppress(BadToken):
+        found.add(read_access(here.secret, shown, here.now_s).id)
     return found
 
 
