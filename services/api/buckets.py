@@ -7,9 +7,9 @@ from functools import partial
 from typing import Final, Protocol
 
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.api.database import DATABASE_AWAY
 from services.api.settings import BucketSettings
 from shared.broker import Backoff
 from shared.database.tables import users
@@ -59,7 +59,7 @@ class Buckets:
         try:
             for name in await self._names():
                 await maker.ensure(name)
-        except (StoreError, SQLAlchemyError, OSError) as error:
+        except (StoreError, *DATABASE_AWAY) as error:
             self._health.report("buckets", "down", f"{type(error).__name__}: {error}"[:300], needed=False)
             return False
         self._health.report("buckets", "ok", needed=False)

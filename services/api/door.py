@@ -22,8 +22,8 @@ _ACCOUNTS_PER_ADDRESS: Final = 3
 class Limits:
     """`requests`: of a caller to a route. The others are of wrong passwords.
 
-    `addresses`: from one. `tries`: from one, for an account. `accounts`: for one from anywhere, which only slows down:
-    somebody else's attempts must lock nobody out.
+    `addresses`: from one. `tries`: from one, for an account or a device. `accounts`: for one from anywhere, which only
+    slows down: somebody else's attempts must lock nobody out.
     """
 
     requests: RateLimit

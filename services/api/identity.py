@@ -67,7 +67,7 @@ async def is_admin(scope: Scope, door: Door, engine: AsyncEngine) -> bool:
     """For what is served beside Quart: whether a request is an administrator's, who may read."""
     headers = {name.decode("latin1").title(): value.decode("latin1") for name, value in scope["headers"]}
     shown = {"Authorization": headers.get("Authorization", ""), "X-API-Key": headers.get("X-Api-Key", "")}
-    forwarded = [headers["X-Forwarded-For"]] if "X-Forwarded-For" in headers else []
+    forwarded = [value.decode("latin1") for name, value in scope["headers"] if name.lower() == b"x-forwarded-for"]
     peer = (scope.get("client") or ("",))[0]
     try:
         caller = await caller_by(shown, door, engine, client_address(peer, forwarded, door.trusted_hops))

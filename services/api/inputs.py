@@ -13,10 +13,14 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_INT64: Final = 2**63 - 1
 MAX_PER_PAGE: Final = 1_000
+_PER_PAGE: Final = 50
 
 
-def _storable(text: str) -> str:
-    # PostgreSQL takes no NUL; half a surrogate pair can't arrive: orjson refuses it, and werkzeug leaves it quoted
+def storable(text: str) -> str:
+    """The text itself; raises ValueError for what PostgreSQL can't keep, which is NUL.
+
+    Half a surrogate pair can't arrive: orjson refuses it, and werkzeug leaves it quoted.
+    """
     if "\x00" in text:
         raise ValueError("contains a NUL character, which can't be stored")
     return text
@@ -31,7 +35,7 @@ def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(storable)]
 Int64 = Annotated[int, Field(ge=-(2**63), le=MAX_INT64), BeforeValidator(_whole)]
 # a list in a query string: comma-separated
 CommaList = Annotated[
@@ -51,9 +55,14 @@ class Page(Query):
     page: int | None = Field(None, ge=1, le=10**9, description="Which page, from 1.")
     per_page: int | None = Field(None, ge=1, le=MAX_PER_PAGE, description="How many on a page.")
 
-    def window(self, default: int = 50) -> tuple[int, int, int]:
+    @property
+    def paged(self) -> bool:
+        """Whether a page was asked for; some lists come whole otherwise."""
+        return self.page is not None or self.per_page is not None
+
+    def window(self) -> tuple[int, int, int]:
         """What to fetch, as (page, per_page, offset)."""
-        page, per_page = self.page or 1, self.per_page or default
+        page, per_page = self.page or 1, self.per_page or _PER_PAGE
         return page, per_page, (page - 1) * per_page
 
 

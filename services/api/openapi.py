@@ -12,14 +12,19 @@ from werkzeug.routing import Rule
 from services.api.auth import access_of
 
 _EXTENSION: Final = "QUART_SCHEMA"
-_WITHOUT_BODY_TOO: Final = frozenset({"/api/v1/auth/refresh", "/api/v1/auth/logout", "/api/v1/live/ticket"})
+_WITHOUT_BODY_TOO: Final = frozenset(
+    {
+        "/api/v1/auth/refresh",
+        "/api/v1/auth/logout",
+        "/api/v1/live/ticket",
+        "/api/v1/devices/{device_id}/claim",
+    }
+)
 _SCHEMES: Final[dict[str, dict[str, str]]] = {
     "token": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in_": "header", "name": "X-API-Key"},
 }
 _SHEET: Final = "device_id,name,profile,disabled\r\nporch-1,Porch,environment,false\r\n"
-
-
 _ROW: Final = {"device_id": "d1", "timestamp": "2026-01-01T12:00:00Z", "values": {"temperature": 23.5}}
 _CSV: Final = {
     "schema": {"type": "string"},

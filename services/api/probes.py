@@ -68,8 +68,8 @@ async def about() -> Response:
     """Version, whether one must log in, and where devices publish."""
     given = resources()
     own = given.settings
-    told = {"auth": own.auth, "registration": own.registration, "mqtt_port": given.mqtt_port}
-    return reply({"version": given.version, **told})
+    shown = {"auth": own.auth, "registration": own.registration, "mqtt_port": given.mqtt_port}
+    return reply({"version": given.version, **shown})
 
 
 @routes.get("/healthz")

@@ -21,7 +21,7 @@ class ApiSettings(WebSettings):
     max_heavy_requests: int = Field(
         4, ge=1, le=1_000, description="Analytics, summaries and questions about many devices answered at once."
     )
-    max_body_kib: int = Field(1024, ge=1, description="Largest request body; imports have a limit of their own.")
+    max_body_kib: int = Field(1024, ge=1, description="Largest request body, but for files of devices and of readings.")
     registration: bool = Field(default=False, description="Whether strangers may make themselves an account.")
     session_days: float = Field(30.0, gt=0, le=365, description="After so long one must log in again.")
     requests_per_s: float = Field(20.0, gt=0, description="What one caller may ask of one route, for ever.")

@@ -308,6 +308,17 @@ async def test_the_first_password_is_shown_once(rig: Accounts) -> None:
     assert await first_password(rig.api.engine) is None
 
 
+async def test_the_first_login_has_an_address_of_its_own(rig: Accounts) -> None:
+    """Also where somebody without a password has the usual one: the API would never come up."""
+    async with rig.api.engine.begin() as connection:
+        await connection.execute(text("UPDATE users SET password_hash = NULL, email = NULL"))
+        await connection.execute(text(f"UPDATE users SET email = '{EMAIL}' WHERE id = 2"))  # noqa: S608 - a constant
+    shown = await first_password(rig.api.engine)
+    assert shown is not None
+    assert shown[0] != EMAIL
+    assert (await rig.login(*shown)).json["user"]["id"] == 1
+
+
 @pytest.mark.peer("postgres")
 async def test_migrations_up_and_down_on_postgresql(cluster: Cluster) -> None:
     """With users in the table, who are still there when accounts are taken away again."""

@@ -137,6 +137,17 @@ async def test_whether_it_is_an_administrator_who_may_read(site: Accounts) -> No
     assert not await is_admin({"headers": []}, site.door, site.api.engine)
 
 
+async def test_a_stranger_beside_the_app_is_counted_by_where_they_came_from(tmp_path: Path) -> None:
+    """Seen past our own proxies, in however many headers they say so."""
+    async with required(tmp_path, requests_per_s=1, request_burst=1, trusted_hops=2) as site:
+        forwarded = [(b"x-forwarded-for", each) for each in (b"192.0.2.7", b"10.0.0.1")]
+        scope = {"headers": [(b"x-api-key", b"tk_nobody's"), *forwarded], "client": ("10.0.0.2", 1)}
+        assert not await is_admin(scope, site.door, site.api.engine)
+        limit, now_s = site.door.limits.requests, site.clock.seconds()
+        assert limit.wait_s(("stranger", "192.0.2.7"), now_s)
+        assert not limit.wait_s(("stranger", "10.0.0.2"), now_s)
+
+
 async def test_attempts_that_are_refused_cost_nothing(tmp_path: Path) -> None:
     """An account that is slow doesn't slow down the address; right passwords don't count at all."""
     async with (
@@ -147,7 +158,7 @@ async def test_attempts_that_are_refused_cost_nothing(tmp_path: Path) -> None:
         for _ in range(9):
             attempt = Attempt("ann@example.org")
             await attempt.count()
-            attempt.succeeded()
+            attempt.uncount()
         await Attempt("ann@example.org").count()
         for _ in range(9):
             with pytest.raises(TooMany):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from services.api.brokerauth import queries
 from services.api.brokerauth.schemas import Deed, Entry
 from services.api.credentials.usernames import Named, parse_username
+from services.api.door import KEY as DOOR
 from services.api.resources import KEY, AskedLater
 from tests.integration.api_rig import Api, opened
 
@@ -155,6 +156,38 @@ async def test_guessing_is_slowed_down_for_the_guesser_alone(api: Api) -> None:
         await result(api, "authenticate", {**asked, "password": "x"})
     assert await result(api, "authenticate", asked) == "deny"
     assert await result(api, "authenticate", {**asked, "peerhost": "192.0.2.9"}) == "allow"
+
+
+async def test_a_device_that_knocks_too_often_comes_in_once_it_is_right(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tries again and again, quicker than the rate: a password that was mended lets it in all the same."""
+    asked, now_s = await made(api), [0.0]
+    app = api.app.extensions
+    monkeypatch.setitem(app, DOOR, replace(app[DOOR], moment_s=lambda: now_s[0]))
+    seen = []
+    for _ in range(30):
+        seen.append(await result(api, "authenticate", {**asked, "password": "x"}))
+        now_s[0] += 5
+    assert seen == ["deny"] * 30
+    for _ in range(5):
+        seen.append(await result(api, "authenticate", asked))
+        now_s[0] += 5
+    assert seen[-1] == "allow"
+
+
+async def test_an_outage_counts_as_no_wrong_password(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who could not be looked up has not guessed: the fleet comes in as soon as the database is back."""
+    asked = await made(api)
+
+    async def away(*_: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("the database is away"))
+
+    with monkeypatch.context() as outage:
+        outage.setattr(queries, "find_credential", away)
+        for _ in range(9):
+            assert await result(api, "authenticate", asked) == "deny"
+    assert await result(api, "authenticate", asked) == "allow"
 
 
 async def test_it_is_not_there_unless_it_is_set_up(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
-        st.tuples(names | st.from_regex(r"[=+\-@'\t\r]{1,3}[^\x00]{0,5}", fullmatch=True), st.booleans()), max_size=20
+        st.tuples(names | st.from_regex(r"[=+\-@'\t\r\n]{1,3}[^\x00]{0,5}", fullmatch=True), st.booleans()), max_size=20
     )
 )
 def test_every_name_survives_a_file(named: list[tuple[str, bool]]) -> None:
@@ -217,7 +217,7 @@ def test_every_name_survives_a_file(named: list[tuple[str, bool]]) -> None:
     assert read == expected
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=x", "'=1+1", "'already"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=x", "\n=x", "'=1+1", "'already"])
 async def test_no_cell_is_a_formula(api: Api, name: str) -> None:
     """What a spreadsheet would run begins with a quote in the file, and is itself again when it is sent back."""
     await api.post("/api/v1/devices", {"device_id": "d1", "name": name})

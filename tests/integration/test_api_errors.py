@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from services.api.auth import access_of
 from services.api.items import queries
 from shared.database.engine import open_engine
 from shared.timeseries.sqlite import SqliteStore
@@ -90,6 +91,17 @@ async def test_a_body_that_is_no_json(api: Api, body: bytes) -> None:
 async def test_a_body_that_is_no_object(api: Api, body: bytes) -> None:
     """400: a list has no name."""
     shaped(await api.ask("POST", "/api/v1/items", data=body, headers=JSON), 400, "not_an_object")
+
+
+async def test_a_parameter_that_no_route_knows(api: Api) -> None:
+    """Whatever is read, a slip of the pen is a 400 that names it, and not a wish to be left alone."""
+    read = [rule for rule in api.app.url_map.iter_rules() if "GET" in (rule.methods or ())]
+    asked = [rule for rule in read if access_of(api.app.view_functions[rule.endpoint]) != "public"]
+    assert len(asked) > 20
+    for rule in asked:
+        answer = await api.get(f"{re.sub('<[^>]*>', '1', rule.rule)}?devcies=d1")
+        told = shaped(answer, 400, "validation_failed")["details"]
+        assert {"field": "devcies", "code": "unknown", "message": "devcies is not known here"} in told, rule
 
 
 async def test_validation_says_every_field_and_never_repeats_the_input(api: Api) -> None:

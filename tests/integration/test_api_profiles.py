@@ -102,6 +102,7 @@ async def test_a_name_is_given_once(api: Api) -> None:
         ({"metrics": {"word__s": {}}}, "metrics"),
         ({"metrics": {"a": {"type": "integer"}}}, "metrics.a.type"),
         ({"metrics": {"a": {"minimum": 2, "maximum": 1}}}, "metrics.a"),
+        ({"metrics": {"a": {"unit": "\x00"}}}, "metrics"),
         ({"metrics": {"a": {"minumum": 2}}}, "metrics.a.minumum"),
         ({"open": "perhaps"}, "open"),
     ],

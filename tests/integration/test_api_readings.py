@@ -174,6 +174,9 @@ async def test_a_made_up_cursor_is_refused(api: Api, cursor: str) -> None:
         b"{}",
         b'[2,"a","b","c","d","e"]',
         b"[2,1,2,3,4,null]",
+        # a range in which there is nothing
+        b'[2,5,5,3,"m",1]',
+        b'[2,5,5,"d"]',
         # what neither database has room for, in each place of a position and of a spot
         b'[2,18446744073709551615,2,3,"m",1]',
         b'[2,1,2,18446744073709551615,"m",1]',

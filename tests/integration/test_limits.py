@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from services.api.accounts import queries
+from services.api.accounts.passwords import Passwords
 from services.api.door import KEY
+from services.api.errors import Away
 from tests.integration.accounts_rig import ADMIN, ANN, AUTH, BOB, PASSWORD, required
 from tests.integration.api_rig import opened
 
@@ -71,6 +74,29 @@ async def test_nobody_is_locked_out_by_what_others_try(tmp_path: Path) -> None:
         assert not pauses
 
 
+async def test_an_outage_counts_as_no_wrong_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose password could not be looked at has not guessed: as soon as it can be, the right one lets them in."""
+
+    async def away(*_: object) -> NoReturn:
+        raise OperationalError("SELECT", {}, Exception("the database is away"))
+
+    async def busy(*_: object) -> NoReturn:
+        raise Away("Too many are logging in just now", "busy")
+
+    async with required(tmp_path, logins_per_min=1) as rig:
+        token = await rig.token(ANN)
+        new = {"current_password": PASSWORD, "new_password": "a good new sentence"}
+        for place, name, fails in ((queries, "user_by_email", away), (Passwords, "verify", busy)):
+            with monkeypatch.context() as outage:
+                outage.setattr(place, name, fails)
+                assert {(await rig.login()).status for _ in range(5)} == {503}
+        with monkeypatch.context() as outage:
+            outage.setattr(Passwords, "verify", busy)
+            assert {(await rig.post(f"{AUTH}/password", new, token)).status for _ in range(5)} == {503}
+        assert (await rig.login()).status == 200
+        assert (await rig.post(f"{AUTH}/password", new, token)).status == 204
+
+
 async def test_unknown_keys_are_limited_before_the_database_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +144,18 @@ async def test_a_neighbour_with_wrong_keys_locks_out_nobody_who_was_here(tmp_pat
         rig.clock.forward(400)
         assert [await devices(f"tk_{number}") for number in range(10)] == [401] * 9 + [429]
         assert await devices(ann) == 429
+
+
+async def test_a_neighbour_with_wrong_keys_keeps_nobody_from_logging_out(tmp_path: Path) -> None:
+    """By either token: both are signed, so that nobody need be looked up."""
+    async with required(tmp_path, requests_per_s=0.5, request_burst=1) as rig:
+        for by_access in (True, False):
+            told = (await rig.login()).json
+            assert [(await rig.get("/api/devices", f"tk_{number}")).status for number in range(2)][-1] == 429
+            shown = {} if by_access else {"refresh_token": told["refresh_token"]}
+            assert (await rig.post(f"{AUTH}/logout", shown, told["access_token"])).status == 204
+            assert (await rig.refresh(told["refresh_token"])).json["code"] == "session_ended"
+            rig.clock.forward(9)
 
 
 async def test_wrong_passwords_from_one_address_get_slow(tmp_path: Path) -> None:

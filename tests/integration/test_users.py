@@ -232,6 +232,7 @@ async def test_what_happens_to_a_devices_credentials_is_told(rig: Accounts) -> N
     made = await rig.post(f"{path}/credentials", {"name": "2026"}, await rig.token())
     await rig.ask("DELETE", f"{path}/credentials/2026", boss)
     await rig.ask("PATCH", path, boss, json={"user_id": 3})
+    await rig.ask("PATCH", path, boss, json={"user_id": 3, "name": "Theirs already"})
     await rig.ask("POST", "/api/v1/devices/d2/claim", boss)
     await rig.ask("DELETE", path, boss)
     events = (await rig.get("/api/v1/audit", boss)).json["data"]

@@ -4,7 +4,7 @@ import type { Answer, Question, routes } from "./http";
 
 export type DeviceRecord = routes.Device;
 export type DeviceChange = Question<"PATCH /api/v1/devices/{device_id}">["body"];
-export type DeviceClaim = Question<"POST /api/v1/devices/{device_id}/claim">["body"];
+export type DeviceClaim = NonNullable<Question<"POST /api/v1/devices/{device_id}/claim">["body"]>;
 export type Credential = routes.Credential;
 /** `password` is in this answer and nowhere else. */
 export type MadeCredential = Answer<"POST /api/v1/devices/{device_id}/credentials">;

@@ -1,6 +1,8 @@
 """The first login: with `auth = required` and nobody who could log in, the local admin gets a password for one time."""
 
-from sqlalchemy import func, select, update
+import secrets
+
+from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.accounts.passwords import Passwords, one_time_password
@@ -17,12 +19,13 @@ async def first_password(engine: AsyncEngine) -> tuple[str, str] | None:
         if (await connection.execute(anybody)).first() is not None:
             return None
     password = one_time_password()
+    taken = select(users.c.id).where(users.c.email == EMAIL).exists()
     row = {
         "password_hash": await Passwords().hash(password),
         "must_change": True,
         "role": "admin",
         "disabled": False,
-        "email": func.coalesce(users.c.email, EMAIL),
+        "email": func.coalesce(users.c.email, case((taken, f"admin-{secrets.token_hex(4)}@localhost"), else_=EMAIL)),
     }
     # what the statement itself reads may be older than what another process has just written: so the row is asked again
     nobody = (users.c.id == LOCAL_ADMIN.user_id) & users.c.password_hash.is_(None) & ~anybody.exists()

@@ -1,6 +1,7 @@
 """/api/v1/auth: register, log in, refresh, log out, who am I, another password."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from quart import Blueprint, Response, request
@@ -21,13 +22,20 @@ from services.api.accounts.schemas import (
     user_told,
 )
 from services.api.accounts.throttle import Attempt, count_refresh
-from services.api.accounts.tokens import ACCESS, Refresh, Session, access_token, read_refresh, refresh_token
-from services.api.audit.records import came_from, note
+from services.api.accounts.tokens import (
+    ACCESS,
+    Refresh,
+    Session,
+    access_token,
+    read_access,
+    read_refresh,
+    refresh_token,
+)
+from services.api.audit.records import note
 from services.api.auth import Caller, guarded, public
 from services.api.door import door
 from services.api.encoding import reply
 from services.api.errors import ApiError, BadRequest, Forbidden, NotFound, Unauthorized
-from services.api.identity import caller_by
 from services.api.inputs import Query, body, optional_body, query
 from services.api.resources import resources
 from shared.changes import Change
@@ -75,12 +83,13 @@ async def login() -> Response:
     attempt = Attempt(asked.email)
     await attempt.count()
     given, here = resources(), door()
-    user = await queries.user_by_email(given.engine, asked.email)
-    right = await here.passwords.verify(user["password_hash"] if user else None, asked.password)
+    with attempt.judged():
+        user = await queries.user_by_email(given.engine, asked.email)
+        right = await here.passwords.verify(user["password_hash"] if user else None, asked.password)
     if user is None or not right or user["disabled"]:
         await note("login", None, asked.email, ok=False)
         raise Unauthorized("Wrong address or password", "login_refused")
-    attempt.succeeded()
+    attempt.uncount()
     if here.passwords.stale(user["password_hash"]):
         again = await here.passwords.hash(asked.password)
         await queries.renew_hash(given.engine, user["id"], user["password_hash"], again)
@@ -125,7 +134,7 @@ async def refresh() -> Response:
 async def logout() -> Response:
     """End the session of the refresh token (body or cookie) and of the access token, whichever are given."""
     asked = await optional_body(RefreshBody)
-    for session in await _sessions_shown(asked.refresh_token):
+    for session in _sessions_shown(asked.refresh_token):
         user_id = await queries.end_session(resources().engine, session, door().now_ns())
         if user_id is not None:
             resources().registry_changed(Change(kind="user", id=user_id))  # live streams of this login end, too
@@ -156,10 +165,12 @@ async def change_password(caller: Caller) -> Response:
     given, here, user = resources(), door(), await _user(caller)
     attempt = Attempt(user["email"] or f"user {caller.user_id}")
     await attempt.count()
-    if not await here.passwords.verify(user["password_hash"], asked.current_password):
+    with attempt.judged():
+        right = await here.passwords.verify(user["password_hash"], asked.current_password)
+    if not right:
         await note("password_changed", caller.user_id, user["email"] or "", ok=False)
         raise BadRequest("This is not the current password", "wrong_password", field="current_password")
-    attempt.succeeded()
+    attempt.uncount()
     _check_new(asked, user)
     hashed = await here.passwords.hash(asked.new_password)
     new = queries.NewHash(hashed)
@@ -182,18 +193,14 @@ def _ended() -> ApiError:
     return Unauthorized("This session has ended: log in again", "session_ended")
 
 
-async def _sessions_shown(token: str | None) -> set[str]:
+def _sessions_shown(token: str | None) -> set[str]:
     """By either token; one that means nothing (any more) has nothing to end."""
-    found: set[str] = set()
-    try:
-        found.add(read_refresh(door().secret, token or shown_cookie() or "").session)
-    except BadToken:
-        found.clear()
-    if "Authorization" in request.headers:
-        try:
-            found.add((await caller_by(request.headers, door(), resources().engine, came_from())).session)
-        except Unauthorized:
-            return found
+    here, found = door(), set[str]()
+    shown = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    with suppress(BadToken):
+        found.add(read_refresh(here.secret, token or shown_cookie() or "").session)
+    with suppress(BadToken):
+        found.add(read_access(here.secret, shown, here.now_s).id)
     return found
 
 

@@ -4,14 +4,18 @@ Attempts on one account from many addresses are answered later and later, and no
 right password gets in, whatever others try elsewhere.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from services.api.addresses import neighbourhood
 from services.api.audit.records import came_from
+from services.api.database import DATABASE_AWAY
 from services.api.door import door
-from services.api.errors import TooMany
+from services.api.errors import Away, TooMany
 
 
 class Attempt:
-    """One try at a password. Right ones are given back: only wrong ones count."""
+    """One try at a password. Right ones are taken back: only wrong ones count."""
 
     def __init__(self, email: str = "") -> None:
         here = door()
@@ -34,7 +38,17 @@ class Attempt:
             if delay_s:
                 await here.pause(delay_s)
 
-    def succeeded(self) -> None:
+    @contextmanager
+    def judged(self) -> Iterator[None]:
+        """While the password is looked at. Where that can't be done just now nobody has guessed: it doesn't count."""
+        try:
+            yield
+        except (Away, *DATABASE_AWAY):
+            self.uncount()
+            raise
+
+    def uncount(self) -> None:
+        """It shall not count after all."""
         self._give_back(len(self._taken))
         if self._account:
             door().limits.accounts.give_back(self._account)

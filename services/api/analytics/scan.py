@@ -1,13 +1,11 @@
 """Reading a range whole, within a budget of points."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from services.api.analytics.recording import Recording
 from services.api.errors import BadRequest
-from shared.readings import Reading
+from services.api.transfer.history import pages
 from shared.timeseries.store import RawQuery, TimeSeriesStore
 
 PAGE: Final = 10_000
@@ -35,19 +33,7 @@ class Budget:
 async def record(store: TimeSeriesStore, wanted: RawQuery, budget: Budget) -> Recording:
     """All readings of a range, by metric; raises Unavailable, or BadRequest if the budget doesn't reach."""
     made = Recording()
-    async for readings in pages(store, wanted):
+    async for readings in pages(store, [wanted.device_id], wanted):
         budget.spend(sum(len(reading.values) for reading in readings))
         await asyncio.to_thread(made.take, readings)
     return made
-
-
-async def pages(store: TimeSeriesStore, wanted: RawQuery) -> AsyncIterator[Sequence[Reading]]:
-    """A range from page to page."""
-    while True:
-        page = await store.raw(wanted)
-        if page.readings:
-            yield page.readings
-        if not page.more or not page.readings:
-            return
-        last = page.readings[-1]
-        wanted = replace(wanted, after=(last.ts_ns, last.measurement, last.user_id))

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from services.api.analytics.windows import EVERY_PATTERN, Every, parse_every
 from services.api.inputs import CommaList, Query
-from services.api.readings.schemas import Moment
+from services.api.moments import Moment
 from services.api.zones import Zone
 
 MAX_DEVICES: Final = 20

@@ -11,7 +11,8 @@ from services.api.inputs import Text
 class NewKey(BaseModel):
     name: Text = Field(min_length=1, max_length=255, description="What it is for.", examples=["grafana"])
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=4)] = Field(
-        description="`read`: GET; `write`: everything that changes something; `live`: tickets for live streams; "
+        description="`read`: GET and questions (`/readings/query`); `write`: everything that changes something; "
+        "`live`: tickets for live streams; "
         "`admin`: with the rights of an administrator, if its user is one. Each only with the others that it needs.",
         examples=[["read"]],
     )

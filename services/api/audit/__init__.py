@@ -1,1 +1,1 @@
-"""What happened to accounts, for administrators to read."""
+"""What happened to accounts, keys and devices' credentials, for administrators to read."""

@@ -1,4 +1,4 @@
-"""note: one line in the audit log, and in the log of the process, for what happened to an account."""
+"""note: a line in the audit log, and in that of the process, for what happened to an account, a key or a credential."""
 
 import structlog
 from quart import request

@@ -20,7 +20,7 @@ routes = Blueprint("audit", __name__)
 @document_querystring(AuditQuery)
 @document_response(AuditPage)
 async def list_events(_caller: Caller) -> Response:
-    """Logins, refused ones too, and every change of users, passwords and keys; the newest first."""
+    """Logins, refused ones too, and every change of users, keys, credentials and devices' owners; the newest first."""
     asked = query(AuditQuery)
     page, per_page, offset = asked.window()
     wanted = queries.Filter(asked.user_id, asked.event, asked.outcome)

@@ -62,12 +62,16 @@ async def authenticate() -> Result:
     if asked.clientid != named.device_id:
         return "deny"
     here, attempt = door(), ("broker", asked.peerhost, named)
-    if here.limits.accounts.take(attempt, here.moment_s()):
+    if here.limits.tries.take(attempt, here.moment_s()):
         return "deny"
-    found = await _find(named)
+    try:
+        found = await _find(named)
+    except DATABASE_AWAY:  # nobody has guessed
+        here.limits.tries.give_back(attempt)
+        raise
     if found is None or not password_matches(asked.password.encode(), found.password_hash):
         return "deny"
-    here.limits.accounts.give_back(attempt)
+    here.limits.tries.give_back(attempt)
     await queries.mark_used(resources().engine, found.id, here.now_ns())
     return "allow"
 
@@ -98,7 +102,7 @@ async def _result(judge: Judge) -> Result:
 
 
 def _proves(secret: str) -> bool:
-    """Whether this is our broker. Who is not has few tries, and is told nothing."""
+    """Whether this is our broker. Who is not is told nothing, and fills no log."""
     here, address = door(), ("broker", neighbourhood(came_from()))
     shown = request.headers.get("Authorization", "")
     right = compare_digest(shown[len(_BEARER) :].encode(), secret.encode()) and shown.lower().startswith(_BEARER)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from services.api.errors import BadRequest, invalid
 from services.api.inputs import Text
+from services.api.transfer.cells import FORMULA
 from shared.identifiers import ProfileName, is_device_id
 
 COLUMNS: Final = ("device_id", "name", "profile", "disabled")
@@ -16,7 +17,6 @@ REQUIRED: Final = ("device_id", "name")
 CHUNK: Final = 500
 MAX_ROWS: Final = 100_000
 
-_FORMULA: Final = frozenset("=+-@\t\r'")
 _SHOWN: Final = 128
 
 
@@ -130,8 +130,8 @@ def _checked(number: int, device_id: str, given: Mapping[str, str]) -> Row | Ref
 
 
 def _quoted(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in _FORMULA else cell
+    return f"'{cell}" if cell[:1] in FORMULA else cell
 
 
 def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:2] in _FORMULA else cell
+    return cell[1:] if cell.startswith("'") and cell[1:2] in FORMULA else cell

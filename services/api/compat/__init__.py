@@ -1,1 +1,1 @@
-"""The seeds' unversioned routes, to the letter: their frontends work unchanged."""
+"""The seeds' list of devices, to the letter: their frontends work unchanged. Their users are in `people`."""

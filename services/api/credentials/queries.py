@@ -1,4 +1,4 @@
-"""Credentials of one device of some tenants; None is an administrator's view."""
+"""Credentials of one device of some tenants, None being an administrator's view; and all there are, for a broker."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from quart import Blueprint, Response
-from quart_schema import document_request, document_response, tag
+from quart_schema import document_querystring, document_request, document_response, tag
 
 from services.api.audit.records import note
 from services.api.auth import Caller, guarded
@@ -14,7 +14,7 @@ from services.api.credentials import queries
 from services.api.credentials.schemas import Credentials, MadeCredential, NewCredential
 from services.api.encoding import reply
 from services.api.errors import Away, NotFound
-from services.api.inputs import body
+from services.api.inputs import Query, body, query
 from services.api.resources import resources
 from shared.identifiers import is_device_id
 from shared.passwords import hash_password, new_password
@@ -26,9 +26,11 @@ routes = Blueprint("credentials", __name__, url_prefix="/api/v1/devices/<device:
 @routes.get("")
 @guarded()
 @tag(["devices"])
+@document_querystring(Query)
 @document_response(Credentials)
 async def list_credentials(caller: Caller, device_id: str) -> Response:
     """What a device may prove itself with, without the passwords."""
+    query(Query)
     rows = await queries.list_credentials(resources().engine, _named(device_id), caller.tenants)
     return reply([_credential(device_id, *row) for row in rows])
 

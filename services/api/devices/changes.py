@@ -22,6 +22,7 @@ from shared.profiles import PROFILES
 
 Changes = Mapping[str, Any]
 Added = Literal["added", "claimed"]
+Changed = Literal["changed", "given"]
 
 
 async def add_device(engine: AsyncEngine, row: Changes, given: Changes, now_ns: int) -> Added | None:
@@ -45,8 +46,11 @@ async def claim_device(engine: AsyncEngine, device_id: str, given: Changes, now_
 
 async def change_device(
     engine: AsyncEngine, device_id: str, tenants: Sequence[int] | None, changes: Changes, now_ns: int
-) -> bool:
-    """Change what is given; False if they have no such device. Raises BadRequest as add_device does."""
+) -> Changed | None:
+    """Change what is given, perhaps to whom it belongs; None if they have no such device.
+
+    Raises BadRequest as add_device does.
+    """
     async with engine.begin() as connection:
         return await _change(connection, (devices.c.device_id == device_id) & of(tenants), changes, now_ns)
 
@@ -97,13 +101,15 @@ async def hold(connection: AsyncConnection, whose: ColumnElement[bool]) -> Any:
 
 async def _claim(connection: AsyncConnection, device_id: str, given: Changes, now_ns: int) -> bool:
     unclaimed = (devices.c.device_id == device_id) & devices.c.claimed.is_(False)
-    return await _change(connection, unclaimed, {**given, "claimed": True}, now_ns)
+    return await _change(connection, unclaimed, {**given, "claimed": True}, now_ns) is not None
 
 
-async def _change(connection: AsyncConnection, whose: ColumnElement[bool], changes: Changes, now_ns: int) -> bool:
+async def _change(
+    connection: AsyncConnection, whose: ColumnElement[bool], changes: Changes, now_ns: int
+) -> Changed | None:
     before = await hold(connection, whose)
     if before is None:
-        return False
+        return None
     await _check(connection, changes)
     handed_over = changes.get("user_id", before.user_id) != before.user_id
     if handed_over or changes.get("profile", before.profile) != before.profile:
@@ -113,7 +119,7 @@ async def _change(connection: AsyncConnection, whose: ColumnElement[bool], chang
         await connection.execute(delete(device_credentials).where(device_credentials.c.device == before.id))
         changes = {**changes, "claimed": True}
     await connection.execute(update(devices).where(devices.c.id == before.id).values(**changes))
-    return True
+    return "given" if handed_over else "changed"
 
 
 async def _check(connection: AsyncConnection, changes: Changes) -> None:

@@ -14,7 +14,7 @@ from services.api.devices.rows import told
 from services.api.devices.schemas import Claim, Device, DeviceChange, Devices, DevicesQuery, NewDevice
 from services.api.encoding import reply
 from services.api.errors import Conflict, Forbidden, NotFound
-from services.api.inputs import MAX_PER_PAGE, body, query
+from services.api.inputs import MAX_PER_PAGE, Query, body, optional_body, query
 from services.api.resources import resources
 from shared.identifiers import is_device_id
 
@@ -67,9 +67,11 @@ async def add_device(caller: Caller) -> Response:
 @routes.get("/<device:device_id>")
 @guarded()
 @tag(["devices"])
+@document_querystring(Query)
 @document_response(Device)
 async def get_device(caller: Caller, device_id: str) -> Response:
     """One device."""
+    query(Query)
     return reply(await _one(caller, device_id))
 
 
@@ -83,14 +85,14 @@ async def change_device(caller: Caller, device_id: str) -> Response:
     _named(device_id)
     change = await body(DeviceChange)
     wanted = change.model_dump(exclude_unset=True)
-    if "user_id" in wanted and wanted["user_id"] != caller.user_id:
-        _owner(caller, wanted["user_id"])
-    engine = resources().engine
-    if wanted and not await changes.change_device(engine, device_id, caller.tenants, wanted, time.time_ns()):
-        raise _not_found()
-    resources().registry_changed()
-    if "user_id" in wanted:  # with it go the credentials of before
-        await note("device_given", caller.user_id, f"device {device_id} to user {wanted['user_id']}")
+    _owner(caller, wanted.get("user_id"))
+    if wanted:
+        changed = await changes.change_device(resources().engine, device_id, caller.tenants, wanted, time.time_ns())
+        if changed is None:
+            raise _not_found()
+        resources().registry_changed()
+        if changed == "given":  # with it go the credentials of before
+            await note("device_given", caller.user_id, f"device {device_id} to user {wanted['user_id']}")
     return reply(await _one(caller, device_id))
 
 
@@ -115,7 +117,7 @@ async def delete_device(caller: Caller, device_id: str) -> Response:
 async def claim_device(caller: Caller, device_id: str) -> Response:
     """Make a device that registered itself the caller's. Of two at once one gets it, the other 409."""
     _named(device_id)
-    wanted = (await body(Claim)).model_dump(exclude_unset=True) if await request.get_data() else {}
+    wanted = (await optional_body(Claim)).model_dump(exclude_unset=True)
     engine = resources().engine
     if not await changes.is_unclaimed(engine, device_id):
         await _one(caller, device_id)

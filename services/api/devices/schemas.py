@@ -33,10 +33,6 @@ class DevicesQuery(Page):
     cursor: Text | None = Field(None, max_length=200, description="Of the step before.")
 
     @property
-    def paged(self) -> bool:
-        return self.page is not None or self.per_page is not None
-
-    @property
     def stepwise(self) -> bool:
         return self.limit is not None or self.cursor is not None
 

@@ -1,7 +1,7 @@
 """Items of one owner; every statement names the owner."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -12,29 +12,24 @@ from shared.database.tables import items
 Row = Mapping[str, Any]
 
 
-class Window(NamedTuple):
-    limit: int
-    offset: int
-
-
 class InUse(Exception):
     """An order names this item."""
 
 
 async def list_items(
-    engine: AsyncEngine, user_id: int, status: str | None, window: Window | None
+    engine: AsyncEngine, user_id: int, status: str | None, limit: int | None = None, offset: int = 0
 ) -> tuple[Sequence[Row], int]:
-    """Items by id, and how many there are in all; without a window all of them."""
-    where = (
-        (items.c.user_id == user_id) if status is None else (items.c.user_id == user_id) & (items.c.status == status)
-    )
+    """Items by id, and how many there are in all; without a limit all of them."""
+    where = items.c.user_id == user_id
+    if status is not None:
+        where &= items.c.status == status
     statement = select(items).where(where).order_by(items.c.id)
     async with engine.connect() as connection:
-        if window is None:
+        if limit is None:
             rows = [dict(row) for row in (await connection.execute(statement)).mappings()]
             return rows, len(rows)
         total = (await connection.execute(select(func.count()).select_from(items).where(where))).scalar_one()
-        page = await connection.execute(statement.limit(window.limit).offset(window.offset))
+        page = await connection.execute(statement.limit(limit).offset(offset))
         return [dict(row) for row in page.mappings()], total
 
 

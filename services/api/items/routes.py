@@ -10,7 +10,7 @@ from quart_schema import document_querystring, document_request, document_respon
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
 from services.api.errors import Conflict, NotFound
-from services.api.inputs import body, query, row_id
+from services.api.inputs import Query, body, query, row_id
 from services.api.items import queries
 from services.api.items.schemas import Item, ItemChange, Items, ItemsQuery, NewItem
 from services.api.resources import resources
@@ -30,11 +30,10 @@ async def list_items(caller: Caller) -> Response:
     """All items of the caller, or a page of them."""
     asked = query(ItemsQuery)
     page, per_page, offset = asked.window()
-    paged = asked.page is not None or asked.per_page is not None
-    window = queries.Window(per_page, offset) if paged else None
-    rows, total = await queries.list_items(resources().engine, caller.user_id, asked.status or None, window)
+    limit = per_page if asked.paged else None
+    rows, total = await queries.list_items(resources().engine, caller.user_id, asked.status or None, limit, offset)
     data = [_item(row) for row in rows]
-    return reply({"data": data, "total": total, "page": page, "per_page": per_page} if paged else data)
+    return reply({"data": data, "total": total, "page": page, "per_page": per_page} if asked.paged else data)
 
 
 @routes.post("")
@@ -52,9 +51,11 @@ async def add_item(caller: Caller) -> Response:
 @routes.get("/<item_id>")
 @guarded()
 @tag(["items"])
+@document_querystring(Query)
 @document_response(Item)
 async def get_item(caller: Caller, item_id: str) -> Response:
     """One item."""
+    query(Query)
     return reply(_found(await queries.get_item(resources().engine, caller.user_id, row_id(item_id, _WHAT))))
 
 

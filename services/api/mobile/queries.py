@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.api.devices.rows import listed
 from shared.database.tables import device_status, devices, latest
 
 
@@ -19,9 +20,6 @@ class Wanted(NamedTuple):
 async def page_of_devices(engine: AsyncEngine, wanted: Wanted, limit: int, offset: int) -> tuple[Sequence[Any], int]:
     """(device_id, name, seen_ns, values, status, status_ns) by id, and how many there are in all."""
     where = _chosen(wanted)
-    # what a former owner's device sent stays unseen
-    values = (latest.c.device_id == devices.c.device_id) & (latest.c.user_id == devices.c.user_id)
-    word = (device_status.c.device_id == devices.c.device_id) & (device_status.c.user_id == devices.c.user_id)
     told = (
         devices.c.device_id,
         devices.c.name,
@@ -30,15 +28,7 @@ async def page_of_devices(engine: AsyncEngine, wanted: Wanted, limit: int, offse
         device_status.c.status,
         device_status.c.ts_ns,
     )
-    statement = (
-        select(*told)
-        .join_from(devices, latest, values, isouter=True)
-        .join(device_status, word, isouter=True)
-        .where(*where)
-        .order_by(devices.c.id)
-        .limit(limit)
-        .offset(offset)
-    )
+    statement = listed(*told).where(*where).order_by(devices.c.id).limit(limit).offset(offset)
     async with engine.connect() as connection:
         total = (await connection.execute(select(func.count()).select_from(devices).where(*where))).scalar_one()
         return (await connection.execute(statement)).all(), total

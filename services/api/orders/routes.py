@@ -10,7 +10,7 @@ from quart_schema import document_querystring, document_request, document_respon
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
 from services.api.errors import BadRequest, NotFound
-from services.api.inputs import MAX_INT64, body, query, row_id
+from services.api.inputs import MAX_INT64, Query, body, query, row_id
 from services.api.orders import queries
 from services.api.orders.queries import Filter, NumberTaken, UnknownItem
 from services.api.orders.schemas import NewLine, NewOrder, Order, OrderChange, Orders, OrdersQuery
@@ -31,11 +31,10 @@ async def list_orders(caller: Caller) -> Response:
     """All orders of the caller with their lines, or a page of them."""
     asked = query(OrdersQuery)
     page, per_page, offset = asked.window()
-    paged = asked.page is not None or asked.per_page is not None
     wanted = Filter(caller.user_id, asked.status or None, asked.internal_number, asked.q)
-    rows, total = await queries.list_orders(resources().engine, wanted, per_page if paged else None, offset)
+    rows, total = await queries.list_orders(resources().engine, wanted, per_page if asked.paged else None, offset)
     data = [_order(row) for row in rows]
-    return reply({"data": data, "total": total, "page": page, "per_page": per_page} if paged else data)
+    return reply({"data": data, "total": total, "page": page, "per_page": per_page} if asked.paged else data)
 
 
 @routes.post("")
@@ -57,9 +56,11 @@ async def add_order(caller: Caller) -> Response:
 @routes.get("/<order_id>")
 @guarded()
 @tag(["orders"])
+@document_querystring(Query)
 @document_response(Order)
 async def get_order(caller: Caller, order_id: str) -> Response:
     """One order with its lines."""
+    query(Query)
     return reply(_found(await queries.get_order(resources().engine, caller.user_id, row_id(order_id, _WHAT))))
 
 

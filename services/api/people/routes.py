@@ -36,10 +36,10 @@ async def get_users(caller: Caller) -> Response:
     """All users, for an administrator; others see themselves."""
     asked = query(PeopleQuery)
     page, per_page, offset = asked.window()
-    paged = asked.page is not None or asked.per_page is not None
-    rows, total = await queries.list_users(resources().engine, caller.tenants, per_page if paged else None, offset)
+    limit = per_page if asked.paged else None
+    rows, total = await queries.list_users(resources().engine, caller.tenants, limit, offset)
     data = [_user(row) for row in rows]
-    return reply({"data": data, "total": total, "page": page, "per_page": per_page} if paged else data)
+    return reply({"data": data, "total": total, "page": page, "per_page": per_page} if asked.paged else data)
 
 
 @routes.get("/api/user/<user_id>")

@@ -10,7 +10,7 @@ from quart_schema import document_querystring, document_request, document_respon
 from services.api.auth import Caller, guarded
 from services.api.encoding import reply
 from services.api.errors import BadRequest, Conflict, NotFound, invalid
-from services.api.inputs import Page, body, query
+from services.api.inputs import Page, Query, body, query
 from services.api.profiles import queries
 from services.api.profiles.schemas import NewProfile, Profile, ProfileChange, Profiles
 from services.api.resources import resources
@@ -32,7 +32,7 @@ async def list_profiles(_caller: Caller) -> Response:
     asked = query(Page)
     page, per_page, offset = asked.window()
     told = [_profile(stored) for stored in [*_BUILT_IN, *await queries.own_profiles(resources().engine)]]
-    if asked.page is None and asked.per_page is None:
+    if not asked.paged:
         return reply(told)
     window = told[offset : offset + per_page]
     return reply({"data": window, "total": len(told), "page": page, "per_page": per_page})
@@ -55,9 +55,11 @@ async def add_profile(_caller: Caller) -> Response:
 @routes.get("/<name>")
 @guarded()
 @tag(["profiles"])
+@document_querystring(Query)
 @document_response(Profile)
 async def get_profile(_caller: Caller, name: str) -> Response:
     """One profile."""
+    query(Query)
     return reply(await _told(_named(name)))
 
 

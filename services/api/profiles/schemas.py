@@ -3,11 +3,20 @@
 from collections.abc import Mapping
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator, model_validator
 
+from services.api.inputs import storable
 from shared.identifiers import MetricName
 from shared.profiles import MAX_METRICS, Metric
 from shared.profiles import Profile as KnownProfile
+
+Metrics = Mapping[MetricName, Metric]
+
+
+def _keepable(metrics: Metrics) -> Metrics:
+    for metric in metrics.values():
+        storable(metric.unit)
+    return metrics
 
 
 class NewProfile(KnownProfile):
@@ -26,14 +35,18 @@ class NewProfile(KnownProfile):
         },
     )
 
+    _units = field_validator("metrics")(_keepable)
+
 
 class ProfileChange(BaseModel):
     """Only what is given changes; `metrics` as a whole."""
 
     name: str | None = Field(None, description="May be sent back as it was read; it can't be changed.")
     measurement: MetricName = Field("", description="Where readings go from now on; the older ones stay and are read.")
-    metrics: Mapping[MetricName, Metric] = Field({}, max_length=MAX_METRICS)
+    metrics: Metrics = Field({}, max_length=MAX_METRICS)
     open: bool = True
+
+    _units = field_validator("metrics")(_keepable)
 
     @model_validator(mode="after")
     def _something(self) -> Self:

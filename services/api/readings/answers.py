@@ -1,33 +1,25 @@
 """The answer to a question about many devices: who is asked, by which page, and how it is told."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from services.api.errors import BadRequest
+from services.api.moments import Teller, teller
 from services.api.readings import cursor, queries
 from services.api.readings.asking import MAX_ROWS, Asked, Page
 from services.api.readings.plan import number_of
 from services.api.readings.points import downsampled_page, points_page
 from services.api.readings.questions import ReadingsQuestion
-from services.api.readings.schemas import MAX_DEVICES, Epoch
+from services.api.readings.schemas import MAX_DEVICES
 from services.api.readings.windows import WindowsPage
 from services.api.resources import Resources
-from shared.times import iso_ns
 from shared.timeseries.calendar import Run, TooMany, parse_every, runs_in
 
-Teller = Callable[[int], str | int]
-
 MAX_WINDOWS: Final = 10_000
-_NS_PER: Final[dict[Epoch, int]] = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
-
-
-def teller(epoch: Epoch | None) -> Teller:
-    """How a moment is told."""
-    return iso_ns if epoch is None else (lambda ns: ns // _NS_PER[epoch])
 
 
 async def answered(

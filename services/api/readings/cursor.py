@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from hashlib import blake2s
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -35,6 +35,8 @@ class Spot(NamedTuple):
     after: tuple[Int64, Text, Int64] | None = None
 
 
+P = TypeVar("P", Position, Spot)
+
 _position: Final = TypeAdapter(Position)
 _spot: Final = TypeAdapter(Spot)
 
@@ -46,10 +48,7 @@ def encode(position: Position, question: str) -> str:
 
 def decode(cursor: str, question: str) -> Position:
     """The inverse; raises BadRequest for a cursor that was changed, cut, or belongs to another query."""
-    try:
-        return _position.validate_python(_opened(cursor, question))
-    except ValidationError as error:
-        raise _bad() from error
+    return _read(_position, cursor, question)
 
 
 def encode_spot(spot: Spot, question: str) -> str:
@@ -59,10 +58,17 @@ def encode_spot(spot: Spot, question: str) -> str:
 
 def decode_spot(cursor: str, question: str) -> Spot:
     """The inverse; raises BadRequest."""
+    return _read(_spot, cursor, question)
+
+
+def _read(kind: TypeAdapter[P], cursor: str, question: str) -> P:
     try:
-        return _spot.validate_python(_opened(cursor, question))
+        found = kind.validate_python(_opened(cursor, question))
     except ValidationError as error:
         raise _bad() from error
+    if found.start_ns >= found.end_ns:  # no page of ours ends in such a range
+        raise _bad()
+    return found
 
 
 def _sealed(content: Sequence[Any], question: str) -> str:

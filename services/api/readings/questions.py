@@ -8,9 +8,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from services.api.errors import BadRequest
 from services.api.inputs import Text
+from services.api.moments import Epoch, Moment
 from services.api.readings.downsample import FEWEST, Method
 from services.api.readings.fill import Fill
-from services.api.readings.schemas import MAX_DEVICES, Epoch, Moment
+from services.api.readings.schemas import MAX_DEVICES
 from shared.readings import Value
 from shared.times import parse_time_ns
 from shared.timeseries.calendar import parse_every

@@ -13,10 +13,11 @@ from services.api.encoding import reply
 from services.api.errors import BadRequest, NotFound
 from services.api.heavy import in_turn
 from services.api.inputs import body, query
+from services.api.moments import Epoch, Teller, teller
 from services.api.readings import cursor, queries
-from services.api.readings.answers import Teller, answered, teller
+from services.api.readings.answers import answered
 from services.api.readings.questions import ReadingsQuestion, SeriesPage
-from services.api.readings.schemas import Epoch, Latest, LatestQuery, ReadingsPage, ReadingsQuery
+from services.api.readings.schemas import Latest, LatestQuery, ReadingsPage, ReadingsQuery
 from services.api.resources import resources
 from shared.identifiers import is_device_id
 from shared.timeseries.store import RawPage, RawQuery

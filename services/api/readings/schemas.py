@@ -1,37 +1,16 @@
 """Readings of one device: what may be asked, and what comes back."""
 
-import re
-import time
-from typing import Annotated, Any, Final, Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from services.api.inputs import CommaList, Query
+from services.api.moments import Epoch, Moment
 from shared.readings import Value
-from shared.times import MAX_NS, MIN_NS, parse_time_ns
+from shared.times import MAX_NS, MIN_NS
 
-Epoch = Literal["ns", "us", "ms", "s"]
 MAX_LIMIT: Final = 10_000
 MAX_DEVICES: Final = 1_000
-
-# an unquoted + of a zone arrives as a blank: `…T00:00:00 02:00` can mean nothing else
-_BLANK_ZONE: Final = re.compile(r" (?=[0-9]{2}:?[0-9]{2}\Z)")
-
-
-def _moment(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if value == "0":
-        return 0  # "from the beginning", as everybody writes it
-    text = _BLANK_ZONE.sub("+", value) if "T" in value else value
-    return parse_time_ns(text, time.time_ns())
-
-
-Moment = Annotated[
-    int,
-    BeforeValidator(_moment),
-    WithJsonSchema({"type": "string", "examples": ["-15m", "2026-01-01T00:00:00Z", "1767225600", "now"]}),
-]
 
 
 class ReadingsQuery(Query):

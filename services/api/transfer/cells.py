@@ -13,7 +13,8 @@ import orjson
 
 from shared.readings import Value
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+# a spreadsheet may run what begins with one of these; the last one is our own mark of what it must not
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 _BOOLEANS: Final = ("true", "false")
 # each digit can be read in one way only: with two, a long row of them would be tried in every combination
 _NUMBER: Final = re.compile(
@@ -32,7 +33,7 @@ def cell_of(value: Value) -> str | float:
 
 
 def _misleading(text: str) -> bool:
-    if not text or text.startswith(_FORMULA):
+    if not text or text.startswith(FORMULA):
         return True
     word = text.strip()
     return word.lower() in _BOOLEANS or _NUMBER.fullmatch(word) is not None

@@ -14,6 +14,7 @@ from services.api.auth import Caller, guarded
 from services.api.encoding import reply
 from services.api.errors import Away, BadRequest, Detail, NotFound, WrongType
 from services.api.inputs import query
+from services.api.moments import teller
 from services.api.resources import Resources, resources
 from services.api.streaming import CutShort, Streams
 from services.api.transfer import queries
@@ -24,7 +25,7 @@ from services.api.transfer.parquet import ParquetTable
 from services.api.transfer.records import Records
 from services.api.transfer.rows import CsvReader, NdjsonReader, Reader
 from services.api.transfer.schemas import ExportQuery, ImportQuery, ImportReport
-from services.api.transfer.tables import LongTable, NdjsonTable, Table, WideTable, teller
+from services.api.transfer.tables import LongTable, NdjsonTable, Table, WideTable
 from shared.readings import Reading
 from shared.times import iso_ns
 from shared.timeseries.store import RawQuery, StoreError

@@ -7,7 +7,7 @@ import orjson
 
 from services.api.transfer.cells import json_of
 from services.api.transfer.tables import DEVICE, MEASUREMENT, METRIC, REST, TIME, VALUE
-from shared.strictjson import NotDecodable, decode
+from shared.strictjson import NotDecodable, decode, refuse_deep
 
 _TIMES: Final = (TIME, "timestamp", "ts")
 _JSON_INTEGER_LENGTH: Final = 19
@@ -135,7 +135,10 @@ def _moment(cell: str) -> bytes:
 
 def _rest(cell: str) -> list[bytes]:
     try:
+        refuse_deep(cell.encode())  # before orjson, which reads deeper than it writes
         content: Any = orjson.loads(cell)
+    except NotDecodable as error:
+        raise Unreadable(error.code, f"column {REST}: {error.detail}") from error
     except orjson.JSONDecodeError as error:
         raise Unreadable("bad_csv", f"column {REST} is no JSON: {error}") from error
     if not isinstance(content, dict):

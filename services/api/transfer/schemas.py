@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from services.api.inputs import CommaList, Query
-from services.api.readings.schemas import Epoch, Moment
+from services.api.moments import Epoch, Moment
 from shared.times import MAX_NS, MIN_NS
 
 Format = Literal["csv", "ndjson", "parquet"]

@@ -2,18 +2,15 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 
+from services.api.moments import Teller
 from services.api.transfer.cells import cell_of
 from shared.readings import Reading
-from shared.times import iso_ns
-
-Told = Callable[[int], str | int]
-Unit = Literal["ns", "us", "ms", "s"]
 
 TIME: Final = "time"
 DEVICE: Final = "device_id"
@@ -22,14 +19,6 @@ METRIC: Final = "metric"
 VALUE: Final = "value"
 # no metric can have this name: what has no column of its own, as JSON
 REST: Final = "values"
-
-
-_NS_PER: Final[dict[Unit, int]] = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
-
-
-def teller(unit: Unit | None) -> Told:
-    """How moments are written: ISO 8601, or integers, rounded down."""
-    return iso_ns if unit is None else (lambda ns: ns // _NS_PER[unit])
 
 
 class Table(Protocol):
@@ -55,7 +44,7 @@ class NdjsonTable:
     content_type = "application/x-ndjson"
     suffix = "ndjson"
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: Teller) -> None:
         self._told = told
 
     def begin(self) -> bytes:
@@ -94,7 +83,7 @@ class _Csv:
     content_type = "text/csv; charset=utf-8"
     suffix = "csv"
 
-    def __init__(self, told: Told, header: Sequence[str]) -> None:
+    def __init__(self, told: Teller, header: Sequence[str]) -> None:
         self._told = told
         self._header = header
 
@@ -111,7 +100,7 @@ class _Csv:
 class WideTable(_Csv):
     """A column for each metric. `rest`: with a last one for what has none; otherwise that is left out, as asked."""
 
-    def __init__(self, told: Told, metrics: Sequence[str], *, rest: bool) -> None:
+    def __init__(self, told: Teller, metrics: Sequence[str], *, rest: bool) -> None:
         super().__init__(told, [TIME, DEVICE, MEASUREMENT, *metrics, *([REST] if rest else [])])
         self._metrics = metrics
         self._known = frozenset(metrics)
@@ -139,7 +128,7 @@ class WideTable(_Csv):
 class LongTable(_Csv):
     """A row for each metric of each reading."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: Teller) -> None:
         super().__init__(told, [TIME, DEVICE, MEASUREMENT, METRIC, VALUE])
 
     def block(self, readings: Sequence[Reading]) -> bytes:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from asyncpg import CannotConnectNowError  # type: ignore[import-untyped] # ships no types
 
 from services.api import buckets as module
 from services.api.buckets import Buckets, open_buckets
@@ -30,10 +31,13 @@ class Bench:
         self.users = ["b_1"]
         self.made: list[str] = []
         self.broken = False
+        self.away: Exception | None = None
         self.health = Health()
         self.buckets = Buckets(self, self._names, self.health)
 
     async def _names(self) -> list[str]:
+        if self.away is not None:
+            raise self.away
         return self.users
 
     async def ensure(self, name: str) -> None:
@@ -88,6 +92,20 @@ async def test_what_fails_is_said_and_tried_again() -> None:
             return bench.health["buckets"].state == "ok"
 
         await eventually_async(healed)
+
+
+async def test_a_database_that_is_away_is_waited_for() -> None:
+    """However it says so: what goes wrong while connecting comes as the driver raised it."""
+    bench = Bench()
+    bench.away = CannotConnectNowError("the database system is starting up")
+    async with running(bench.buckets):
+
+        async def said() -> bool:
+            return "starting up" in bench.health.snapshot().get("buckets", ("",) * 3)[2]
+
+        await eventually_async(said)
+        bench.away = None
+        await bench.has_made("b_1")
 
 
 @pytest.mark.parametrize(

@@ -619,7 +619,7 @@ export interface Routes {
   "GET /api/v1/api-keys": {
     answer: Key[];
   };
-  /** Logins, refused ones too, and every change of users, passwords and keys; the newest first. */
+  /** Logins, refused ones too, and every change of users, keys, credentials and devices' owners; the newest first. */
   "GET /api/v1/audit": {
     query?: {
       /** Which page, from 1. */
@@ -1020,7 +1020,7 @@ export interface Routes {
     body: {
       /** What it is for. */
       name: string;
-      /** `read`: GET; `write`: everything that changes something; `live`: tickets for live streams; `admin`: with the rights of an administrator, if its user is one. Each only with the others that it needs. */
+      /** `read`: GET and questions (`/readings/query`); `write`: everything that changes something; `live`: tickets for live streams; `admin`: with the rights of an administrator, if its user is one. Each only with the others that it needs. */
       scopes: ("read" | "write" | "live" | "admin")[];
       /** Left out: until it is revoked. */
       expires_in_days?: number | null;
@@ -1177,7 +1177,7 @@ export interface Routes {
   /** Make a device that registered itself the caller's. Of two at once one gets it, the other 409. */
   "POST /api/v1/devices/{device_id}/claim": {
     path: { device_id: string | number };
-    body: {
+    body?: {
       name?: string;
       profile?: string;
     };

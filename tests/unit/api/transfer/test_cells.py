@@ -3,7 +3,7 @@
 import pytest
 
 from services.api.transfer.cells import cell_of, json_of
-from services.api.transfer.rows import CsvReader
+from services.api.transfer.rows import CsvReader, Unreadable
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,13 @@ def test_the_second_measurement_is_a_metric() -> None:
 def test_a_long_row_of_digits_is_read_once(end: str, begins: bytes) -> None:
     """Tried in every combination it would keep the whole process busy for minutes."""
     assert (json_of("1" * 130_000 + end) or b"")[:4] == begins
+
+
+@pytest.mark.parametrize("cell", ['{""a"":' + "[" * 900 + "]" * 900 + "}", "[" * 2_000, "[]", '{""a"":NaN}', "x"])
+def test_a_rest_that_can_not_be_read_costs_its_own_row(cell: str) -> None:
+    """However deep it is nested: the rows behind it are read."""
+    reader = CsvReader()
+    assert reader.read(b"time,device_id,values") is None
+    with pytest.raises(Unreadable):
+        reader.read(f'1767268800,d1,"{cell}"'.encode())
+    assert reader.read(b'1767268800,d1,"{""a"":1}"') is not None

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.api.moments import teller
 from services.api.transfer.judging import Judge, Target
 from services.api.transfer.records import Records
 from services.api.transfer.rows import CsvReader, NdjsonReader, Reader
-from services.api.transfer.tables import LongTable, NdjsonTable, Table, WideTable, teller
+from services.api.transfer.tables import LongTable, NdjsonTable, Table, WideTable
 from shared.readings import Reading, Value
 from shared.times import EARLIEST_NS
 
