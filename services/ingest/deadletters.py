@@ -1,7 +1,8 @@
 """Dead letters: the table that holds them, and how many are kept whole: so many of a device, so many bytes in all.
 
 A device that sends nothing but nonsense must not fill the disk, nor stop the fleet: above the quota its letters become
-one row of kind `shed` for each code, whose `entries` grow. The books count them like any other.
+one row of kind `shed` for each code, whose `entries` grow; those of devices that nobody knows are one row for all of
+them. The books count them like any other.
 """
 
 import sqlite3
@@ -101,8 +102,10 @@ class Quota:
                 plan.usage[letter.device_id] = after
                 total += _weight(letter)
             elif letter.entries:
-                key = (letter.device_id, letter.code)
-                plan.shed[key] = _shed(letter, plan.shed.get(key))
+                # who is nobody's device can go by as many names as it likes
+                counted = letter if letter.user_id is not None else letter._replace(device_id=None)
+                key = (counted.device_id, counted.code)
+                plan.shed[key] = _shed(counted, plan.shed.get(key))
         return plan._replace(kept_bytes=total - self.kept_bytes)
 
     def _used(self, plan: Plan, letter: Letter) -> Usage:

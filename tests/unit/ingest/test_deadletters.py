@@ -73,6 +73,18 @@ def test_above_the_bound_a_flood_is_one_row_for_each_code(file: OutboxFile) -> N
     assert sum(row[3] for row in rows(file)) == 20 * 8
 
 
+def test_names_that_are_made_up_are_one_row(file: OutboxFile) -> None:
+    """Above the bound: a row for each of them would fill the disk with names. A known device still has its own."""
+    strangers = [letter(f"no-{number}", 100, "unknown_device")._replace(user_id=None) for number in range(50)]
+    file.write(group(*strangers[:20]), (), (), None)
+    file.write(group(*strangers[20:], letter("known", size=100)), (), (), None)
+    assert [row[:4] for row in rows(file) if row[1] == "shed"] == [
+        (None, "shed", "unknown_device", 40),
+        ("known", "shed", "not_json", 1),
+    ]
+    assert file.recount().agrees
+
+
 def test_a_letter_of_refused_metrics_weighs_nothing_and_is_left_out(file: OutboxFile) -> None:
     """Its sample was stored: there is nothing to count."""
     file.write(group(letter(size=1_000 + 9 * OVERHEAD)), (), (), None)
