@@ -162,5 +162,6 @@ def _noted(head: bytes, body: bytes) -> Request:
     path = head.split(b" ", 2)[1].decode()
     first = body.partition(b"\n")[0]
     readings = 0 if "write" not in path or first.startswith(b"telemetrio_") else body.count(b"\n") + 1
-    first_ns = int(first.rpartition(b" ")[2]) if readings else 0
+    time_ns = first.rpartition(b" ")[2]  # none where a string of the first reading has a newline in it
+    first_ns = int(time_ns) if readings and time_ns.isdigit() else 0
     return Request(time.monotonic(), path, readings, first_ns)
