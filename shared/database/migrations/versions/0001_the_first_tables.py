@@ -14,6 +14,13 @@ Json = sa.JSON().with_variant(JSONB, "postgresql")
 
 
 def upgrade() -> None:
+    _letters_and_books()
+    _what_devices_said()
+    _users_and_devices()
+    _items()
+
+
+def _letters_and_books() -> None:
     op.create_table(
         "dead_letters",
         sa.Column("id", Id, nullable=False),
@@ -37,23 +44,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_dead_letters_device_id", "dead_letters", ["device_id"])
     op.create_index("ix_dead_letters_received_ns", "dead_letters", ["received_ns"])
-
-    op.create_table(
-        "device_measurements",
-        sa.Column("device_id", sa.String(length=128), nullable=False),
-        sa.Column("measurement", sa.String(length=64), nullable=False),
-        sa.Column("user_id", Id, nullable=False),
-        sa.Column("since_ns", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("device_id", "measurement", "user_id", name="pk_device_measurements"),
-    )
-    op.create_table(
-        "device_status",
-        sa.Column("device_id", sa.String(length=128), nullable=False),
-        sa.Column("user_id", Id, nullable=False),
-        sa.Column("status", sa.String(length=16), nullable=False),
-        sa.Column("ts_ns", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("device_id", name="pk_device_status"),
-    )
     op.create_table(
         "ingest_books",
         sa.Column("source", sa.String(length=128), nullable=False),
@@ -73,6 +63,25 @@ def upgrade() -> None:
         sa.Column("updated_ns", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("source", "epoch", name="pk_ingest_books"),
     )
+
+
+def _what_devices_said() -> None:
+    op.create_table(
+        "device_measurements",
+        sa.Column("device_id", sa.String(length=128), nullable=False),
+        sa.Column("measurement", sa.String(length=64), nullable=False),
+        sa.Column("user_id", Id, nullable=False),
+        sa.Column("since_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("device_id", "measurement", "user_id", name="pk_device_measurements"),
+    )
+    op.create_table(
+        "device_status",
+        sa.Column("device_id", sa.String(length=128), nullable=False),
+        sa.Column("user_id", Id, nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("ts_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("device_id", name="pk_device_status"),
+    )
     op.create_table(
         "latest",
         sa.Column("device_id", sa.String(length=128), nullable=False),
@@ -83,6 +92,9 @@ def upgrade() -> None:
         sa.Column("values", Json, nullable=False),
         sa.PrimaryKeyConstraint("device_id", name="pk_latest"),
     )
+
+
+def _users_and_devices() -> None:
     op.create_table(
         "users",
         sa.Column("id", Id, nullable=False),
@@ -108,6 +120,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_devices_user_id", "devices", ["user_id"])
 
+
+def _items() -> None:
     op.create_table(
         "items",
         sa.Column("id", Id, nullable=False),
