@@ -92,6 +92,8 @@ def test_a_black_hole_costs_nothing(plant: Plant, *, faults_long: bool) -> None:
 def busy(plant: Plant, retry_after: str) -> tuple[Request, Request]:
     """A write that was answered 429 while messages go on, and the request after it."""
     fleet = plant.fleet()
+    plant.publish(fleet, 10)
+    plant.stored_once(fleet)  # until a first write the worker asks what kind of server it is
     begun = len(plant.proxy.requests)
     plant.break_store(answering(429, headers={"Retry-After": retry_after}))
     plant.publish(fleet, 1)

@@ -156,6 +156,10 @@ async def test_from_the_device_to_the_disk_includes_the_disk(tmp_path: Path) -> 
     await running.start()
     running.ingest.intake.offer(delivery("d1", {"a": 1}, received_ns=time.time_ns()))
     latency = running.ingest.outbox.latency
-    await eventually_async(lambda: asyncio.sleep(0, result="device" in latency.told()))
+
+    async def told() -> bool:
+        return "device" in latency.told()
+
+    await eventually_async(told)
     await running.stop()
     assert latency.told()["device"]["p50_ms"] >= latency.told()["commit"]["p50_ms"]
