@@ -88,13 +88,17 @@ class Hub:
         if not old.empty:  # of several subscriptions the one that has had the least is owed the rest
             before = self._ahead.pop(member, {})
             ahead = {key: min(seq, before[key]) for key, seq in ahead.items() if key in before}
-        self._skip(member, ahead)
+        self._skip(member, {} if new.empty else ahead)
         if old == new:
             return
         if not old.empty:
             self._leave(member, old)
         if not new.empty:
             self._join(member, new)
+
+    def had(self, member: Member) -> Ahead:
+        """See move: what it has had of all that it asks for now."""
+        return self._ahead.get(member, {})
 
     def resume(self, cursor: Cursor) -> Plan:
         """What a member that is about to join has missed since."""

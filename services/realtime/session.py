@@ -183,7 +183,8 @@ class Session:
             self._keep_pace(asked)
             await self._begin(asked)
         elif isinstance(asked, Unsubscribe):
-            self._select({number: other for number, other in self._subscriptions.items() if number != asked.id})
+            left = {number: other for number, other in self._subscriptions.items() if number != asked.id}
+            self._select(left, self._stream.hub.had(self.mailbox))
         elif isinstance(asked, Ping):
             self.mailbox.reply(PONG)
 

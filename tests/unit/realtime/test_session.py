@@ -350,6 +350,24 @@ async def test_a_place_ahead_of_this_process_is_that_of_its_own_subscription(bac
     assert [one["device_id"] for one in wire.told("readings")] == [*live, "d1", "d2"]
 
 
+async def test_whoever_ends_one_subscription_has_had_the_rest_all_the_same() -> None:
+    """From another replica, ahead of this process: it does not come twice, and nothing of it is kept in the end."""
+    house, wire = House(), Wire()
+    house.publish("other")
+    house.open(wire)
+    ahead = Cursor(1, {"s1": Place("e1", 2, 1)}).text
+    for number in (1, 2):
+        await wire.subscribe(id=number, devices=[f"d{number}"], since=ahead)
+    wire.said.put_nowait('{"type":"unsubscribe","id":1}')
+    await settle()
+    house.publish("d1", "d2")
+    await settle()
+    assert wire.told("readings") == []
+    wire.said.put_nowait('{"type":"unsubscribe","id":2}')
+    await settle()
+    assert house.hub.had(house.session.mailbox) == {}
+
+
 async def test_a_send_after_a_long_silence_has_as_long_as_any_other() -> None:
     """A client is stuck since the send began that it does not take, however long nothing was sent before."""
     house, wire = House(), Wire()
