@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
+import orjson
+
 from services.ingest.stages import counted
 from shared.readings import DeviceStatus, Reading, Values
 
@@ -39,6 +41,20 @@ class Latest:
             self.generation,
         )
 
+    def kept_row(self, device_id: str) -> "KeptRow":
+        """Of the outbox's table `dirty`."""
+        return (
+            device_id,
+            self.user_id,
+            self.measurement,
+            self.ts_ns,
+            self.seen_ns,
+            orjson.dumps(self.values),
+            self.status,
+            self.status_ns,
+            self.generation,
+        )
+
     def values_row(self, device_id: str) -> dict[str, Any]:
         """Of the table `latest`."""
         return {
@@ -62,12 +78,16 @@ class Latest:
         self.status, self.status_ns = status.status, status.ts_ns
 
 
+# (device_id, …, generation): what Latest has, its values as JSON
+KeptRow = tuple[str, int, str, int, int, bytes, str, int, int]
+
+
 class Checkpoint(NamedTuple):
     """Rows to be kept on disk; with them, and those kept before, all up to `seq` is kept or was pushed."""
 
     seq: int
     generation: int
-    rows: Mapping[str, Latest]
+    rows: Sequence[KeptRow]
 
 
 class LatestBoard:
@@ -120,15 +140,15 @@ class LatestBoard:
 
     @counted("latest")
     def checkpoint(self) -> Checkpoint:
-        """What changed since the last one and still waits: copies, for another thread to write down."""
+        """What changed since the last one and still waits, as it is now: another thread writes it down."""
         before = self._saved_generation
-        changed = {device_id: row.copy() for device_id, row in self._dirty.items() if row.generation > before}
+        changed = [row.kept_row(device_id) for device_id, row in self._dirty.items() if row.generation > before]
         return Checkpoint(self.seq, self._generation, changed)
 
     def saved(self, checkpoint: Checkpoint) -> None:
         """It is on disk."""
         self._saved_generation = checkpoint.generation
-        self._saved.update((device_id, row.generation) for device_id, row in checkpoint.rows.items())
+        self._saved.update((row[0], row[-1]) for row in checkpoint.rows)
 
     @property
     def unsaved(self) -> bool:

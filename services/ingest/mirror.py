@@ -144,6 +144,8 @@ class Mirror:
         if not self._met:
             async with unhurried(self._engine) as patient:
                 await upgrade(patient)  # here, and not only at the start: it may have been away then
+            async with self._engine.begin() as connection:
+                await registry_queries.ensure_local_admin(connection, time.time_ns())  # whose newcomers are
             await shown.compare(self._outbox, self._engine)
             self._met = True
         async with self._engine.connect() as connection:

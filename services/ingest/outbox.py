@@ -33,6 +33,8 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 _CHECKPOINT_EVERY_S: Final = 0.5
+# longer: what the checkpoint of a commit under way says would be written a second time
+_FLUSH_AFTER_S: Final = 0.6
 _LOOK_FOR_ROOM_S: Final = 0.5
 
 
@@ -82,7 +84,7 @@ class Outbox:
             self._no_room = False
             self._health.report("outbox", "ok")
         if checkpoint is not None:
-            self._note(checkpoint)
+            self.board.saved(checkpoint)
         if written.seq is None:
             return None
         self.board.take(written.seq, group.readings, group.status, group.received_ns)
@@ -90,12 +92,15 @@ class Outbox:
 
     def _due_checkpoint(self) -> Checkpoint | None:
         """Twice a second: it costs a row for each device that said something, as often as it is written down."""
-        due = time.monotonic() - self._checkpoint_s >= _CHECKPOINT_EVERY_S
-        return self.board.checkpoint() if due and (self._completions or self.board.unsaved) else None
+        return self._checkpoint() if self._due and (self._completions or self.board.unsaved) else None
 
-    def _note(self, checkpoint: Checkpoint) -> None:
-        self.board.saved(checkpoint)
+    @property
+    def _due(self) -> bool:
+        return time.monotonic() - self._checkpoint_s >= _CHECKPOINT_EVERY_S
+
+    def _checkpoint(self) -> Checkpoint:
         self._checkpoint_s = time.monotonic()
+        return self.board.checkpoint()
 
     def _write(self, group: Group, registered: Iterable[RegistryRow], checkpoint: Checkpoint | None) -> Written:
         """On the outbox's thread, which alone moves books and completions: a cancelled commit is still a commit."""
@@ -166,22 +171,24 @@ class Outbox:
         while True:
             await self._completed.wait()
             self._completed.clear()
-            await asyncio.sleep(_CHECKPOINT_EVERY_S)
-            if self._completions:
-                try:
+            await asyncio.sleep(max(_CHECKPOINT_EVERY_S, self._checkpoint_s + _FLUSH_AFTER_S - time.monotonic()))
+            try:
+                if self._completions and self._due:
                     await self.flush()
                     books_moved()
-                    while await self._call(self._vacuum) and not self._completed.is_set():
-                        pass
-                except OutboxFull as full:
-                    log.warning("outbox_full", reason=str(full))
-                    await asyncio.sleep(_LOOK_FOR_ROOM_S)
-                    self._completed.set()  # they are tried again; without them there will never be room
+                vacuum = partial(self._ballast.room_for, self._file.vacuum)
+                while await self._call(vacuum) and not self._completed.is_set():
+                    pass
+            except OutboxFull as full:
+                log.warning("outbox_full", reason=str(full))
+                await asyncio.sleep(_LOOK_FOR_ROOM_S)
+            if self._completions:
+                self._completed.set()  # they are tried again; without them there will never be room
 
     async def flush(self) -> None:
         """Write down what is complete, in a transaction of its own; raises OutboxFull."""
-        await self._call(partial(self._flush, checkpoint := self.board.checkpoint()))
-        self._note(checkpoint)
+        await self._call(partial(self._flush, checkpoint := self._checkpoint()))
+        self.board.saved(checkpoint)
 
     def _flush(self, checkpoint: Checkpoint) -> None:
         going = riding(self._completions, checkpoint)
@@ -190,9 +197,6 @@ class Outbox:
         except OutboxFull:  # now that the ballast has made room for it
             self.books = self._ballast.room_for(partial(self._file.flush, going, checkpoint))
         del self._completions[: len(going)]
-
-    def _vacuum(self) -> bool:
-        return self._ballast.room_for(self._file.vacuum)
 
     async def rows(self, after: int, max_entries: int) -> list[SpoolRow]:
         """Rows as they were committed, read back; damaged ones are put out of the way, loudly."""

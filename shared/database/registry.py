@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, exists, insert, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.tables import device_measurements, devices, profiles, users
@@ -12,9 +12,17 @@ from shared.profiles import Profile, check_own_name
 
 
 async def ensure_local_admin(connection: AsyncConnection, now_ns: int) -> None:
-    """User 1, who every caller is while `auth = open`: the first row of an empty table."""
-    if await connection.scalar(select(func.count()).select_from(users)) == 0:
-        await connection.execute(insert(users), {"name": "admin", "role": "admin", "created_ns": now_ns})
+    """User 1, who every caller is while `auth = open`: the first row of an empty table.
+
+    However many processes meet the table empty at once, one makes the row.
+    """
+    if await connection.scalar(select(exists(users.select()))):
+        return
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
+    row = {"name": "admin", "role": "admin", "created_ns": now_ns}
+    none_yet = select(*map(literal, row.values())).where(~exists(users.select()))
+    await connection.execute(insert(users).from_select(list(row), none_yet))
 
 
 async def known_devices(connection: AsyncConnection) -> list[tuple[str, int, str, bool]]:

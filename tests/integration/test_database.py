@@ -1,11 +1,12 @@
 """What ingest writes into the relational database, on both dialects: newer wins, and once is once."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Row, Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.mirror import Mirror
@@ -14,7 +15,7 @@ from shared.database.latest import push_latest, push_status
 from shared.database.ledger import push_books, push_letters
 from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin, known_devices, known_profiles, save_profile
-from shared.database.tables import dead_letters, device_status, devices, ingest_books, latest
+from shared.database.tables import dead_letters, device_status, devices, ingest_books, latest, users
 from shared.database.upsert import insert_missing
 from shared.profiles import KNEE, Metric, Profile, read_profile
 from tests.fakes.ingest import NOW, Bench, delivery
@@ -109,6 +110,21 @@ async def test_letters_and_books_are_there_once(engine: AsyncEngine) -> None:
     (found,) = await rows_of(engine, dead_letters)
     assert (found.payload, found.paths) == (b"\x00\xff", [["a", "b"]])
     assert [(row.received, row.stored) for row in await rows_of(engine, ingest_books)] == [(2, 0)]
+
+
+async def test_of_processes_that_start_at_once_one_makes_the_first_user(engine: AsyncEngine) -> None:
+    """They all meet an empty table; a second one would be an administrator that nobody knows of."""
+    async with engine.begin() as connection:
+        await connection.execute(delete(users))
+    begin = asyncio.Barrier(6)
+
+    async def process() -> None:
+        async with engine.begin() as connection:
+            await begin.wait()
+            await ensure_local_admin(connection, NOW)
+
+    await asyncio.gather(*(process() for _ in range(begin.parties)))
+    assert [(row.name, row.role, row.created_ns) for row in await rows_of(engine, users)] == [("admin", "admin", NOW)]
 
 
 async def test_what_is_missing_is_inserted_and_the_rest_left_alone(engine: AsyncEngine) -> None:

@@ -89,6 +89,18 @@ async def both(tmp_path: Path) -> AsyncIterator[Both]:
         yield ready
 
 
+async def test_newcomers_are_told_also_where_ingest_is_the_first_to_come(tmp_path: Path) -> None:
+    """To a database that no api has seen: their owner is made with the tables. They were refused, again and again."""
+    both = Both(tmp_path)
+    await both.bench.outbox.open()
+    await both.mirror.load()
+    await both.bench.commit(delivery("d1", {"temperature": 1}))
+    await both.mirror.push()
+    assert [(row.device_id, row.user_id) for row in await both.rows(devices)] == [("d1", 1)]
+    await both.bench.outbox.close()
+    await both.engine.dispose()
+
+
 async def test_everything_people_may_see_is_told_once(both: Both) -> None:
     """Devices, measurements, latest values, status, letters and books; afterwards nothing is waiting."""
     await both.bench.commit(

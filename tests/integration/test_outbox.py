@@ -75,8 +75,11 @@ async def test_a_commit_writes_everything_in_one_transaction(bench: Bench) -> No
     assert sorted(known.pending) == ["d1", "d2", "d3"]
 
 
-async def test_a_statement_that_fails_takes_all_back_and_completions_ride_again(bench: Bench) -> None:
+async def test_a_statement_that_fails_takes_all_back_and_completions_ride_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing of a failed group is on disk or in the books; what the store had answered for is not forgotten."""
+    monkeypatch.setattr(outbox_module, "_CHECKPOINT_EVERY_S", 0.0)
     first = await bench.samples("d1", 1, 2)
     before, books = await counts(bench), dict(bench.outbox.books)
     await bench.outbox.read(

@@ -94,7 +94,7 @@ def test_a_letter_of_refused_metrics_weighs_nothing_and_is_left_out(file: Outbox
 
 def test_what_the_store_refuses_is_bounded_too(file: OutboxFile) -> None:
     """Letters of a completion pass through the same quota."""
-    file.flush([Completion([1], 0, [letter(size=9_000, entries=0)._replace(entries=1)])], Checkpoint(1, 0, {}))
+    file.flush([Completion([1], 0, [letter(size=9_000, entries=0)._replace(entries=1)])], Checkpoint(1, 0, []))
     assert [row[1] for row in rows(file)] == ["shed"]
 
 
