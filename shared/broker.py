@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from aiomqtt import Client, ProtocolVersion
+from aiomqtt import Client, MqttError, ProtocolVersion
 from pydantic import Field, FilePath, ValidationInfo, field_validator
 
 from shared.settings import ServiceSettings, check_authority, read_secret
 from shared.topics import SERVICE_PREFIX
 
+# reason codes of MQTT 5 from here on say no, also those of a subscription in MQTT 3.1.1
+REFUSED: Final = 0x80
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _MEND: Final = "write it as mqtt://user:password@host:1883, or mqtts:// for TLS"
 _NAMELESS: Final = f"a password needs a user: {_MEND}"
@@ -126,6 +128,17 @@ async def publish(client: Client, topic: str, payload: bytes, qos: int, within_s
     """
     async with asyncio.timeout(within_s):
         await client.publish(topic, payload, qos, timeout=math.inf)
+
+
+class SubscriptionRefused(MqttError):
+    """The broker answers, and this user may not read there."""
+
+
+async def subscribe(client: Client, topic: str, qos: int) -> None:
+    """Return when the broker agreed; raises MqttError, also where it refuses, of which aiomqtt makes no error."""
+    codes: Any = await client.subscribe(topic, qos)
+    if any(int(getattr(code, "value", code)) >= REFUSED for code in codes):
+        raise SubscriptionRefused(f"it refuses the subscription {topic}: this user may not read there")
 
 
 class Backoff:

@@ -9,7 +9,7 @@ import structlog
 from aiomqtt import Client, MqttError
 
 from services.api.errors import Away
-from shared.broker import Backoff, BrokerSettings, aiomqtt_arguments, publish
+from shared.broker import REFUSED, Backoff, BrokerSettings, aiomqtt_arguments, publish
 from shared.changes import ANY, Change
 from shared.commands import AnyCommand
 from shared.health import Health
@@ -20,9 +20,8 @@ log = structlog.get_logger()
 MAX_WAITING: Final = 1_000
 _SEND_S: Final = 5.0
 _WITHIN_S: Final = 10.0
-# reason codes of MQTT 5
+# a reason code of MQTT 5
 _NOBODY_LISTENS: Final = 0x10
-_REFUSED: Final = 0x80
 
 
 class _Line(Client):
@@ -92,7 +91,7 @@ class Messenger:
             raise Away("The broker does not answer just now: ask again", "ingest_unavailable") from error
         if reason == _NOBODY_LISTENS:
             raise Away(f"The broker knows no ingest worker {source}: start it, then ask again", "ingest_unavailable")
-        if reason >= _REFUSED:
+        if reason >= REFUSED:
             log.error("command_refused", source=source, reason_code=reason)
             raise Away("The broker does not let this server speak to ingest: see the log", "ingest_unavailable")
 
@@ -103,7 +102,7 @@ class Messenger:
                 payload = told.model_dump_json(exclude_none=True).encode()
                 async with self._turn:
                     reason = await line.deliver(registry_topic(), payload)
-                if reason >= _REFUSED:  # they all ask the database every 30 s anyway
+                if reason >= REFUSED:  # they all ask the database every 30 s anyway
                     log.error("change_refused", reason_code=reason)
                 if self._changes[0] is told:
                     self._changes.popleft()

@@ -16,14 +16,13 @@ from mqtt5 import (
     TopicFilter,
 )
 
-from shared.broker import Address, client_id
+from shared.broker import REFUSED, Address, client_id
 from shared.process import ExitCode, Refusal
 from shared.topics import DEVICE_PREFIX, data_topic, instance_topic, status_topic
 
 RECEIVE_MAXIMUM: Final = 5_000  # replaces the broker's own window, which is 20 in Mosquitto
 MAX_PACKET_BYTES: Final = 1024 * 1024
 # mqtt5's codes are no numbers at run time, whatever its types say: their `value` is compared
-REFUSED: Final = 0x80
 
 
 class SessionTakenOver(Refusal):

@@ -26,7 +26,6 @@ from services.ingest.connection import Connection, End, Tally
 from services.ingest.delivery import Intake
 from services.ingest.errors import OutboxFull
 from services.ingest.session import (
-    REFUSED,
     Filters,
     SessionRefused,
     SessionSettings,
@@ -35,7 +34,7 @@ from services.ingest.session import (
     check_granted,
     words,
 )
-from shared.broker import Backoff, BrokerSettings, tls_context
+from shared.broker import REFUSED, Backoff, BrokerSettings, tls_context
 from shared.health import Health
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from aiomqtt import Client, Message, MqttError
 
-from shared.broker import Backoff, BrokerSettings, aiomqtt_arguments
+from shared.broker import Backoff, BrokerSettings, SubscriptionRefused, aiomqtt_arguments, subscribe
 from shared.health import Health
 from shared.readings import BadAnnouncement, ReadingBatch, decode_announcement
 from shared.topics import live_topic, registry_topic
@@ -19,7 +19,6 @@ _ANSWER_S: Final = 5.0
 # a flood that this process can't take is a hole that is noticed, not memory that grows
 _MAX_WAITING: Final = 5_000
 _LOOK_S: Final = 1.0
-_REFUSED: Final = 0x80
 # each ingest says something every second
 _SILENT_S: Final = 5.0
 
@@ -50,9 +49,9 @@ class Feed:
         while True:
             try:
                 async with Client(**arguments, timeout=_ANSWER_S, max_queued_incoming_messages=_MAX_WAITING) as client:
-                    await _subscribe(client, live_topic("+"))
+                    await subscribe(client, live_topic("+"), 0)
                     if self._changed is not None:
-                        await client.subscribe(registry_topic(), qos=1)
+                        await self._hear_of_changes(client)
                         self._changed()  # it may have been said while nobody listened
                     backoff.reset()
                     await self._listen(client)
@@ -70,6 +69,12 @@ class Feed:
                 silent = loop.time() - self._heard_s > _SILENT_S
                 detail = f"no ingest has said anything for {_SILENT_S:.0f} s" if silent else ""
                 self._health.report("feed", "degraded" if silent else "ok", detail)
+
+    async def _hear_of_changes(self, client: Client) -> None:
+        try:
+            await subscribe(client, registry_topic(), 1)
+        except SubscriptionRefused as error:  # readings go on; the database is asked from time to time anyway
+            log.warning("changes_unheard", reason=str(error))
 
     async def _listen(self, client: Client) -> None:
         self._connected = True
@@ -93,10 +98,3 @@ class Feed:
         self._heard_s = asyncio.get_running_loop().time()
         self.announcements += 1
         self._publish(batch)
-
-
-async def _subscribe(client: Client, topic: str) -> None:
-    """Raises MqttError also where the broker answers and refuses, of which the client itself makes no error."""
-    (code,) = await client.subscribe(topic, qos=0)
-    if (code if isinstance(code, int) else code.value) >= _REFUSED:
-        raise MqttError(f"it refuses the subscription {topic}: this user may not read there")

@@ -14,7 +14,7 @@ from services.ingest.settings import IngestSettings
 from shared.broker import BrokerSettings
 from shared.database.engine import open_engine
 from shared.settings import read_settings
-from shared.timeseries.influxhttp import Target
+from shared.timeseries.influxhttp import target_of
 from shared.timeseries.settings import StoreSettings
 from telemetrio.doctor.books import check_ledger, check_outboxes
 from telemetrio.doctor.broker import check_broker, check_queue, check_share
@@ -87,7 +87,7 @@ async def examine(patient: Patient, skip: Sequence[str], begin: Callable[[str], 
 
 def _checks(patient: Patient, engine: AsyncEngine) -> dict[str, list[Check]]:
     settings, store = patient.ingest, patient.store
-    target = Target(store.influxdb_url, store.token, store.influxdb_org, store.influxdb_bucket, store.influxdb_ca_file)
+    target = target_of(store)
 
     async def disk() -> Sequence[Finding]:
         return check_disk(settings.data_dir, settings.min_free_disk_mib)

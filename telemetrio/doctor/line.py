@@ -22,10 +22,9 @@ from mqtt5 import (
 
 from services.ingest.session import words
 from services.ingest.wire import read_packets
-from shared.broker import BrokerSettings, tls_context
+from shared.broker import REFUSED, BrokerSettings, tls_context
 
 _WITHIN_S: Final = 10.0
-_REFUSED: Final = 0x80
 _QUIET_S: Final = 1.0
 
 P = TypeVar("P", bound=Packet)
@@ -68,7 +67,7 @@ class Line:
         """At QoS 1; raises Refused."""
         self._send(SubscribePacket(1, [TopicFilter(pattern, max_qos=QoS.AT_LEAST_ONCE)]))
         (code,) = (await self._next(SubAckPacket)).reason_codes
-        if code.value >= _REFUSED:
+        if code.value >= REFUSED:
             raise Refused(f"the broker refuses the subscription {pattern}: {words(code.name)}")
 
     async def publish(self, topic: str, payloads: Iterable[bytes]) -> None:
@@ -80,7 +79,7 @@ class Line:
             for _ in given:
                 answer = await self._next(PubAckPacket)
                 window.release()
-                if answer.reason_code.value >= _REFUSED:
+                if answer.reason_code.value >= REFUSED:
                     raise Refused(f"the broker refuses to publish on {topic}: {words(answer.reason_code.name)}")
         finally:
             sending.cancel()

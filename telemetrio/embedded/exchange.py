@@ -12,13 +12,13 @@ from amqtt.mqtt.unsuback import UnsubackPacket
 from amqtt.mqtt.unsubscribe import UnsubscribePacket
 from amqtt.session import Session
 
+from shared.broker import REFUSED
 from shared.topics import SERVICE_PREFIX
 from telemetrio.embedded.connection import Connection
 from telemetrio.embedded.frames import BadFrame, Publish, write_publish
 from telemetrio.embedded.retained import Retained
 
 MAX_FILTERS: Final = 10_000
-REFUSED: Final = 0x80
 
 
 @dataclass(slots=True)

@@ -3,17 +3,16 @@
 import asyncio
 import secrets
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from aiomqtt import Client
 
 from services.api.dynsec.commands import Command, Found, ours
-from shared.broker import BrokerSettings, aiomqtt_arguments, publish
+from shared.broker import BrokerSettings, SubscriptionRefused, aiomqtt_arguments, publish, subscribe
 
 _TOPIC: Final = "$CONTROL/dynamic-security/v1"
 _ANSWERS: Final = f"{_TOPIC}/response"
-_REFUSED: Final = 0x80
 _PAGE: Final = 500
 _CONNECTED_S: Final = 10.0
 _DONE_ALREADY: Final = {
@@ -47,9 +46,10 @@ class Line:
 
     async def open(self) -> None:
         """Raises Deaf where the broker doesn't let us hear answers, MqttError where it is away."""
-        granted: Any = await self._client.subscribe(_ANSWERS, qos=1)
-        if any(int(getattr(code, "value", code)) >= _REFUSED for code in granted):
-            raise Deaf(f"the broker does not let this server hear {_ANSWERS}: {MEND}")
+        try:
+            await subscribe(self._client, _ANSWERS, 1)
+        except SubscriptionRefused as error:
+            raise Deaf(f"the broker does not let this server hear {_ANSWERS}: {MEND}") from error
 
     async def hear(self) -> None:
         """Hand answers to whoever asked; raises MqttError once the connection is gone."""
