@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from shared.process import Refusal
+from shared.process import Refusal, hasten_the_start
 from telemetrio import __version__
 from telemetrio.cli import describe, examine, keep, measure, operate, provision, remote, serve
 
@@ -27,6 +27,7 @@ for command in (
 
 def main() -> None:
     """Run a command; what somebody must mend is one sentence and an exit code, never a traceback."""
+    hasten_the_start()
     try:
         cli(standalone_mode=True)
     except Refusal as refusal:

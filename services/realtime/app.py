@@ -19,7 +19,7 @@ from services.realtime.session import Latest, Session, Stream
 from services.realtime.sessions import Sessions
 from services.realtime.settings import RealtimeSettings
 from services.realtime.transport import Transport
-from services.realtime.transports.socketio import SocketIoEndpoint
+from services.realtime.transports.ondemand import SocketIoOnDemand
 from services.realtime.transports.sse import SseEndpoint
 from services.realtime.transports.websocket import WebSocket, WebSocketEndpoint
 from shared.readings import ReadingBatch
@@ -63,7 +63,7 @@ class Realtime:
         self.entrance: Final = Entrance(self.sessions, keeper or OpenDoor(), turnstile, settings.connections_per_user)
         self.asgi_ws: Final = WebSocketEndpoint(self.entrance, self._open_websocket)
         self.asgi_sse: Final = SseEndpoint(self.entrance, self._open_sse, past.read)
-        self.asgi_socketio: Final = SocketIoEndpoint(self.entrance, self._open_socketio, settings.socketio_rate)
+        self.asgi_socketio: Final = SocketIoOnDemand(self.entrance, self._open_socketio, settings.socketio_rate)
 
     def publish(self, batch: ReadingBatch) -> None:
         """Hand a committed batch to everybody who may see it. Never waits, and no client can make it fail."""

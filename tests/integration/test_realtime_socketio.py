@@ -1,6 +1,8 @@
 """Socket.IO through a real Hypercorn, as the seeds' frontends use it: connect, and wait for `sensor_data`."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,7 +11,8 @@ import aiohttp
 import pytest
 import socketio
 
-from services.realtime.transports.socketio import events
+from services.realtime.transports.ondemand import SocketIoOnDemand
+from services.realtime.transports.socketio import SocketIoEndpoint, events
 from tests.integration.realtime_server import DEADLINE_S, Server, reading, serving, settings
 from tests.peers.waiting import eventually_async
 
@@ -41,6 +44,27 @@ async def seed(server: Server, transports: list[str]) -> AsyncIterator[SeedClien
         yield seen
     finally:
         await seen.client.disconnect()
+
+
+def endpoint_of(server: Server) -> SocketIoEndpoint:
+    """Once somebody came."""
+    assert server.realtime.asgi_socketio.made is not None
+    return server.realtime.asgi_socketio.made
+
+
+async def test_a_start_is_spared_what_nobody_asks_for() -> None:
+    """The libraries of Socket.IO are read for the first who comes; several who come at once get one server."""
+    modules = "import sys, telemetrio.up; print({'socketio', 'engineio', 'aiohttp'} & sys.modules.keys())"
+    command = [sys.executable, "-c", modules]
+    started = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=True)
+    assert started.stdout == "set()\n"
+    async with serving() as server:
+        app = server.realtime.asgi_socketio
+        assert isinstance(app, SocketIoOnDemand)
+        assert app.made is None
+        async with seed(server, ["polling"]) as one, seed(server, ["websocket"]) as other:
+            server.publish(reading("d1", 1))
+            assert (await one.next()) == (await other.next())
 
 
 @pytest.mark.parametrize("transports", BOTH)
@@ -94,9 +118,9 @@ async def test_a_page_that_stops_polling_costs_nobody_anything() -> None:
 async def test_a_page_that_vanishes_while_it_is_polling_takes_its_session_along() -> None:
     """Also with readings on their way to it: nothing waits for a poll that never comes."""
     async with serving() as server, aiohttp.ClientSession() as session:
-        engine = server.realtime.asgi_socketio._server.eio
         url = f"{server.http}/socket.io/?EIO=4&transport=polling"
         sid = (await (await session.get(url)).text()).split('"')[3]
+        engine = endpoint_of(server)._server.eio
         await session.post(f"{url}&sid={sid}", data="40")
 
         async def waits_for_a_poll() -> bool:
@@ -161,7 +185,7 @@ async def test_a_page_that_leaves_takes_its_session_along() -> None:
         async with seed(server, ["websocket"]):
             assert len(server.realtime.sessions) == 1
         await server.emptied()
-        assert server.realtime.asgi_socketio._transports == {}
+        assert endpoint_of(server)._transports == {}
 
 
 def test_other_messages_are_nothing_to_a_seed_page() -> None:

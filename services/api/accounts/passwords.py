@@ -20,8 +20,6 @@ AT_ONCE: Final = 2
 WAITING: Final = 32
 # OWASP's first choice for machines without much memory: 19 MiB and some 20 ms of one core for each
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# of a password that nobody has: an unknown user costs what a wrong password costs
-_NOBODY: Final = _HASHER.hash(secrets.token_hex(16))
 _COMMON: Final = frozenset(
     {
         "0123456789",
@@ -84,7 +82,10 @@ class Passwords:
 
     async def verify(self, known: str | None, password: str) -> bool:
         """Whether it is the password of hash `known`; None, of nobody, takes as long. Raises Away."""
-        return await self._run(lambda: _matches(known or _NOBODY, password)) and known is not None
+        if known is None:
+            await self.hash(password)
+            return False
+        return await self._run(lambda: _matches(known, password))
 
     def stale(self, known: str) -> bool:
         """It was made with weaker figures than today's: hash the password again while it is at hand."""
