@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 import structlog
@@ -14,6 +15,12 @@ pytest_plugins = ["tests.peers.plugin"]
 # how fast the machine is says nothing about what is tested
 settings.register_profile("patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several run at a time, files of all kinds are mixed: those that wait, beside those that compute."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: crc32(item.path.name.encode()))  # each worker must have the same order
 
 
 @pytest.fixture(autouse=True)

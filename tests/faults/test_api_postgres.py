@@ -66,10 +66,10 @@ def api(tmp_path: Path, cluster: Cluster) -> Iterator[ApiProcess]:
         yield running
 
 
-def test_a_crash_under_load_costs_an_error_and_no_row(api: ApiProcess, cluster: Cluster) -> None:
+def test_a_crash_under_load_costs_an_error_and_no_row(api: ApiProcess, cluster: Cluster, *, faults_long: bool) -> None:
     """503 with when to come back, and nothing else; what was answered 201 is there, once; readiness tells both."""
     with Writers(api) as writers:
-        for _ in range(2):
+        for _ in range(3 if faults_long else 1):
             writers.has_more(201)
             cluster.stop()
             writers.has_more(503)

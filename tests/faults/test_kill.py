@@ -16,7 +16,7 @@ from tests.peers.waiting import eventually
 
 DEVICES = [f"kill-{number}" for number in range(10)]
 RATE = 500
-KILLS, KILLS_IN_SHORT = 10, 5
+KILLS, KILLS_IN_SHORT = 10, 3
 
 
 class Ledger:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
@@ -21,9 +20,10 @@ WITHDRAWN_WITHIN_S = 2.0
 HERS = "a sentence of her own"
 
 
-@pytest.fixture
-def system(tmp_path: Path, cluster: Cluster) -> Iterator[Trio]:
-    with trio(tmp_path, cluster) as running:
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory, shared_cluster: Cluster) -> Iterator[Trio]:
+    """One for all: it takes longer to start than each of them."""
+    with trio(tmp_path_factory.mktemp("trio"), asyncio.run(shared_cluster.fresh())) as running:
         yield running
 
 
@@ -51,9 +51,10 @@ class Ann(NamedTuple):
 @pytest.fixture
 async def ann(system: Trio) -> AsyncIterator[Ann]:
     """With others' devices about, too."""
-    user_id = system.add_user("ann@example.org", HERS)
-    bearer = system.login("ann@example.org", HERS)
     fleet = system.plant.fleet(devices=2)
+    email = f"{fleet.name}@example.org"
+    user_id = system.add_user(email, HERS)
+    bearer = system.login(email, HERS)
     for device in (f"{fleet.name}-0", f"{fleet.name}-1"):
         system.ask("POST", "/api/v1/devices", {"device_id": device, "name": device}, **bearer)
     ticket = system.ask("POST", "/api/v1/live/ticket", {"purpose": "ws"}, **bearer)["ticket"]

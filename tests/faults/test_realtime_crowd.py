@@ -30,7 +30,7 @@ PASSWORD = "a sentence of the crowd"  # noqa: S105 - of a server that lives as l
 
 @pytest.fixture
 def system(tmp_path: Path, cluster: Cluster) -> Iterator[Trio]:
-    with trio(tmp_path, cluster) as running:
+    with trio(tmp_path, cluster.url) as running:
         yield running
 
 
@@ -83,7 +83,7 @@ LONG = pytest.mark.long
 @pytest.mark.parametrize(
     ("clients", "end", "count"),
     [
-        (80, "stopped", 150),
+        (80, "stopped", 120),
         pytest.param(1_000, "stopped", 300, marks=LONG),
         pytest.param(1_000, "killed", 300, marks=LONG),
     ],

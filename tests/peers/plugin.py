@@ -5,6 +5,7 @@
 """
 
 from collections import Counter
+from functools import cache
 
 import pytest
 
@@ -33,7 +34,12 @@ def missing_peers(item: pytest.Item) -> list[str]:
     unknown = [name for name in names if name not in PEERS]
     if unknown:
         raise pytest.UsageError(f"{item.nodeid}: no peer is called {', '.join(unknown)}; there are {', '.join(PEERS)}")
-    return sorted({name for name in names if PEERS[name]() is None})
+    return sorted({name for name in names if not _is_there(name)})
+
+
+@cache
+def _is_there(name: str) -> bool:
+    return PEERS[name]() is not None
 
 
 def without_long(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +35,7 @@ def plugin(name: str) -> Callable[[], Path | None]:
     def look() -> Path | None:
         return next((found for lib in ("/usr/lib", "/usr/local/lib") for found in Path(lib).glob(f"**/{name}")), None)
 
-    return look
+    return cache(look)  # it takes longer than many a test that asks
 
 
 def node() -> Path | None:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from services.api.accounts.first import EMAIL
 from tests.peers.api import ApiProcess
 from tests.peers.plant import DATABASE, Plant
-from tests.peers.postgres import Cluster
 from tests.peers.realtime import RealtimeProcess
 from tests.peers.waiting import eventually
 
@@ -40,14 +39,14 @@ class Trio(NamedTuple):
 
 
 @contextmanager
-def trio(folder: Path, cluster: Cluster) -> Iterator[Trio]:
+def trio(folder: Path, database_url: str) -> Iterator[Trio]:
     """With one secret, one database and one broker between them."""
     with ExitStack() as stack:
-        plant = stack.enter_context(Plant(folder, TELEMETRIO_DATABASE_URL=cluster.url))
+        plant = stack.enter_context(Plant(folder, TELEMETRIO_DATABASE_URL=database_url))
         shared = {
             "TELEMETRIO_AUTH": "required",
             "TELEMETRIO_SECRET_KEY": secrets.token_urlsafe(48),
-            "TELEMETRIO_DATABASE_URL": cluster.url,
+            "TELEMETRIO_DATABASE_URL": database_url,
             "TELEMETRIO_MQTT_URL": plant.broker.url,
             "TELEMETRIO_INFLUXDB_URL": plant.influx.url,
             "TELEMETRIO_INFLUXDB_BUCKET": DATABASE,

@@ -304,7 +304,7 @@ async def lived(seed: int) -> list[Client]:
     return clients
 
 
-@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 20))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 20))])
 def test_every_reading_reaches_every_client_that_may_see_it_once(seed: int) -> None:
     """Skewed clocks, late readings, outages, lost announcements and restarts cost a gap at most, and that is filled."""
     clients = run_simulated(lived(seed))
