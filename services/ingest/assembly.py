@@ -12,6 +12,7 @@ from services.ingest.announcer import Announcer
 from services.ingest.commands import Commands
 from services.ingest.complaints import Complaints
 from services.ingest.delivery import Intake
+from services.ingest.errors import OutboxFull
 from services.ingest.measuredstore import MeasuredStore
 from services.ingest.metrics import Instruments, MeasuredOutbox, watch_intake
 from services.ingest.mirror import Mirror
@@ -25,7 +26,7 @@ from services.ingest.settings import IngestSettings
 from services.ingest.writer import Writer
 from shared.health import Health
 from shared.metrics import Metrics
-from shared.process import Part
+from shared.process import ExitCode, Part, Refusal
 from shared.profiles import DEFAULT_PROFILE
 from shared.timeseries.store import TimeSeriesStore
 from shared.topics import control_topic, registry_topic
@@ -57,10 +58,16 @@ class Ingest(NamedTuple):
 
 
 async def open_ingest(stack: AsyncExitStack, settings: IngestSettings, around: Surroundings) -> Ingest:
-    """Open the outbox and read what it knows; `stack` closes it, after a last push to the relational database."""
+    """Open the outbox and read what it knows; `stack` closes it, after a last push to the relational database.
+
+    Raises Refusal where the disk does not let it.
+    """
     instruments = Instruments(around.health)
     outbox = MeasuredOutbox(settings, around.health, instruments)
-    await outbox.open()
+    try:
+        await outbox.open()
+    except OutboxFull as full:
+        raise Refusal(f"{full}: make room on the disk of {settings.data_dir}, or mend it", ExitCode.DIED) from full
     stack.push_async_callback(outbox.close)
     registry = Registry(settings.unknown_devices, DEFAULT_PROFILE)
     mirror = Mirror(outbox, registry, around.engine, around.health)

@@ -20,6 +20,7 @@ import orjson
 from services.ingest import backlog, deadletters, pending
 from services.ingest.backlog import RegistryRow
 from services.ingest.books import Moves, Recount, store_moves
+from services.ingest.damage import refuse_if_disk
 from services.ingest.deadletters import Quota
 from services.ingest.errors import OutboxDamaged, RowDamaged
 from services.ingest.group import Group, Letter
@@ -115,6 +116,7 @@ class OutboxFile:
             return self._read_meta()
         except sqlite3.DatabaseError as error:
             self.close()
+            refuse_if_disk(error)
             raise OutboxDamaged(f"{self._path}: {error}") from error
 
     def _read_meta(self) -> Opened:

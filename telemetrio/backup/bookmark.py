@@ -1,13 +1,10 @@
 """How far a restore has come, in a small file beside the archive: of which archive, and into which system."""
 
-import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-import orjson
-
-from shared.process import ExitCode, Refusal
+from telemetrio.resumption import keep, resume
 
 
 @dataclass
@@ -32,25 +29,13 @@ class Bookmark:
     def of(cls, file: Path, archive: str, system: str) -> Self:
         """Where the last run left it, if that was of this archive and into this system."""
         path = file.with_name(f"{file.name}.restoring")
-        fresh = cls(path, archive, system)
-        try:
-            known = orjson.loads(path.read_bytes())
-        except FileNotFoundError:
-            return fresh
-        except orjson.JSONDecodeError as error:
-            raise Refusal(f"{path} is damaged: delete it to begin anew", ExitCode.DIED) from error
-        if (known.get("archive"), known.get("system")) != (archive, system):
-            return fresh
-        return cls(path, **known)
+        known = resume(path, cls)
+        if known is None or (known.archive, known.system) != (archive, system):
+            return cls(path, archive, system)
+        return known
 
     def save(self) -> None:
-        """Whole or not at all, whenever it is killed."""
-        content = {name: value for name, value in asdict(self).items() if name != "path"}
-        fresh = self.path.with_suffix(".fresh")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(orjson.dumps(content))
-        fresh.rename(self.path)
+        keep(self.path, self)
 
     def forget_readings(self) -> None:
         """They are put into the store from the first one on."""

@@ -6,11 +6,10 @@ How far it came stands beside the file: whoever is killed goes on with the piece
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
-import orjson
 from rich.progress import Progress
 
 from services.api.transfer.imports import BLOCK
@@ -18,6 +17,7 @@ from services.api.transfer.records import TOO_LONG, Records
 from shared.process import ExitCode, Refusal
 from telemetrio.remote.exports import size_of
 from telemetrio.remote.site import Sent, Site
+from telemetrio.resumption import keep, resume
 
 PATH: Final = "/api/v1/readings/import"
 PIECE_ROWS: Final = 20_000
@@ -60,13 +60,8 @@ class Account:
             raise Refusal(f"{file} can't be read, or is not there", ExitCode.WRONG_SETTINGS)
         about = file.stat()
         now = f"{url} {about.st_size} {about.st_mtime_ns}"
-        try:
-            known = orjson.loads(path.read_bytes())
-        except FileNotFoundError:
-            return cls(path, now)
-        except orjson.JSONDecodeError as error:
-            raise Refusal(f"{path} is damaged: delete it to begin anew", ExitCode.DIED) from error
-        return cls(path, **known) if known.get("file") == now else cls(path, now)
+        known = resume(path, cls)
+        return known if known is not None and known.file == now else cls(path, now)
 
     def take(self, piece: Piece, report: dict[str, Any]) -> None:
         """The answer to a piece: its rows are numbered as those of the file."""
@@ -82,9 +77,7 @@ class Account:
         self.problems = [*self.problems, *told][:_MOST_PROBLEMS]
 
     def save(self) -> None:
-        fresh = self.path.with_suffix(".fresh")
-        fresh.write_bytes(orjson.dumps({name: value for name, value in asdict(self).items() if name != "path"}))
-        fresh.rename(self.path)
+        keep(self.path, self)
 
     def forget(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -446,6 +446,8 @@ async def test_a_disk_that_fails_is_not_taken_for_a_damaged_file(
     bench = Bench(tmp_path / "data")
     with pytest.raises(OutboxFull):
         bench.outbox._file.open()
+    with pytest.raises(Refusal, match=r"disk I/O error: make room on the disk of .*data, or mend it"):
+        await ingest(read_all(data_dir=tmp_path / "data", health_port=0), asyncio.Event())
     monkeypatch.undo()
     assert not list((tmp_path / "data").glob("*damaged*"))
     os.close(hold(tmp_path / "data" / "ingest.lock"))  # let go of
