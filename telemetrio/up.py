@@ -34,7 +34,7 @@ from services.realtime.metrics import watch_realtime
 from services.realtime.paths import Paths
 from services.realtime.settings import RealtimeSettings
 from shared.changes import ANY, Change
-from shared.database.engine import open_engine
+from shared.database.engine import open_engine, unhurried
 from shared.database.migrations.upgrade import upgrade
 from shared.database.registry import ensure_local_admin
 from shared.draining import Draining
@@ -174,10 +174,11 @@ async def _open(stack: AsyncExitStack, settings: AllSettings) -> System:
 
 async def _open_database(stack: AsyncExitStack, settings: AllSettings) -> AsyncEngine:
     """At the newest version, with an administrator."""
-    engine = open_engine(settings.up.database)
+    engine = open_engine(settings.up.database, settings.api.database_timeout_s)
     stack.push_async_callback(engine.dispose)
     try:
-        await upgrade(engine)
+        async with unhurried(engine) as patient:
+            await upgrade(patient)
     except CommandError as error:
         raise Refusal(f"the database can't be brought up to date: {error}", ExitCode.DIED) from error
     async with engine.begin() as connection:

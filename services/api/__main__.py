@@ -104,7 +104,7 @@ async def _open(stack: AsyncExitStack, settings: AllSettings, web_dir: Path) -> 
     """Open what needs no server, and build the app from it; `stack` closes it in reverse."""
     own, health, registry = settings.process, Health(), CollectorRegistry()
     own.data_dir.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(own.database, own.database_timeout_s)
+    engine = open_engine(own.database, settings.api.database_timeout_s)
     stack.push_async_callback(engine.dispose)
     store = await open_store(settings.store)
     stack.push_async_callback(store.close)

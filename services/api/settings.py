@@ -31,6 +31,7 @@ class ApiSettings(WebSettings):
     )
     max_bulk_mib: int = Field(8, ge=1, le=1024, description="Largest CSV file of devices.")
     max_ahead_s: float = Field(300.0, ge=0, description="Readings further in the future than this are refused.")
+    database_timeout_s: float = Field(15.0, gt=0, le=600, description="What one question to PostgreSQL may take.")
 
 
 class ProcessSettings(ReachSettings):
@@ -39,7 +40,6 @@ class ProcessSettings(ReachSettings):
     port: int = Field(5000, ge=0, le=65535, description="The port of the web.")
     metrics_host: str = Field("127.0.0.1", description="Where `telemetrio api` answers for its health, with figures.")
     metrics_port: int = Field(9464, ge=0, le=65535, description="The port of that.")
-    database_timeout_s: float = Field(15.0, gt=0, le=600, description="What one question to PostgreSQL may take.")
 
 
 class AdmissionSettings(ServiceSettings):
