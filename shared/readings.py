@@ -12,6 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shared.identifiers import DeviceId, MetricName, UserId
+from shared.keptjson import kept_json
 from shared.times import MAX_NS, MIN_NS
 
 SCHEMA_VERSION: Final = 1
@@ -66,7 +67,7 @@ class ReadingBatch:
 
 def encode_readings(readings: Sequence[Reading]) -> bytes:
     """JSON `[[device_id, user_id, measurement, ts_ns, {metric: value}], …]`: the one encoding, see docs/protocol.md."""
-    return orjson.dumps([tuple(reading) for reading in readings])
+    return kept_json([tuple(reading) for reading in readings])
 
 
 def decode_readings(body: bytes) -> list[Reading]:

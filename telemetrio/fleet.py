@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import aiomqtt
-import orjson
 
+from shared.keptjson import kept_json
 from shared.topics import data_topic
 
 _IN_FLIGHT: Final = 20
@@ -75,7 +75,7 @@ def samples(fleet: Fleet, seed: int) -> Iterator[Sample]:
             "pressure": round(1013.25 + noise.gauss(0, 1), 2),
             "timestamp": last_ns,
         }
-        yield Sample(device_id, last_ns, orjson.dumps(values))
+        yield Sample(device_id, last_ns, kept_json(values))
 
 
 class Sender:

@@ -14,6 +14,7 @@ import orjson
 
 from services.ingest.group import Letter
 from services.ingest.post import Post
+from shared.keptjson import kept_json
 from shared.times import iso_ns
 from shared.topics import DEVICE_PREFIX, error_topic
 
@@ -102,4 +103,4 @@ def encode_complaint(complaint: Complaint) -> bytes:
     letter = complaint.letter
     paths = [{"path": path, "code": code} for path, code in orjson.loads(letter.paths)[:MAX_PATHS]]
     told = {"code": letter.code, "detail": letter.detail, "paths": paths, "received_at": iso_ns(letter.received_ns)}
-    return orjson.dumps({**told, "left_out": complaint.left_out})
+    return kept_json({**told, "left_out": complaint.left_out})

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Literal, NamedTuple
 
-import orjson
-
 from services.ingest.books import Moves
 from services.ingest.delivery import Delivery, Message
+from shared.keptjson import kept_json
 from shared.readings import DeviceStatus, Reading, encode_readings
 from shared.values import Flaw
 
@@ -44,7 +43,7 @@ class Letter(NamedTuple):
     def of(cls, kind: Kind, flaws: Sequence[Flaw], message: Message, owner: tuple[str | None, int | None]) -> "Letter":
         """A letter for what was refused of one message; its code is that of the first flaw."""
         first = flaws[0]
-        paths = orjson.dumps([(flaw.path, flaw.code) for flaw in flaws if flaw.path])
+        paths = kept_json([(flaw.path, flaw.code) for flaw in flaws if flaw.path])
         digest = sha256(message.payload).hexdigest()
         kept = message.payload[:KEPT_PAYLOAD]
         size = len(message.payload)

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
-import orjson
-
 from services.ingest.stages import counted
+from shared.keptjson import kept_json
 from shared.readings import DeviceStatus, Reading, Values
 
 
@@ -49,7 +48,7 @@ class Latest:
             self.measurement,
             self.ts_ns,
             self.seen_ns,
-            orjson.dumps(self.values),
+            kept_json(self.values),
             self.status,
             self.status_ns,
             self.generation,

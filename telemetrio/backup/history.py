@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import select, union
 
 from shared.database.tables import device_measurements, devices
+from shared.keptjson import kept_json
 from shared.readings import Reading, decode_readings
 from shared.timeseries.holdings import LateNote
 from shared.timeseries.store import LateRange, RawQuery
@@ -47,7 +48,7 @@ async def _of_device(system: System, query: RawQuery) -> AsyncIterator[bytes]:
     while more:
         page = await patiently(partial(system.store.raw, query))
         for reading in page.readings:
-            yield orjson.dumps(tuple(reading), option=orjson.OPT_SORT_KEYS)
+            yield kept_json(tuple(reading), option=orjson.OPT_SORT_KEYS)
         more = page.more and bool(page.readings)
         if more:
             last = page.readings[-1]
@@ -66,7 +67,7 @@ async def late(system: System, header: Header) -> AsyncIterator[bytes]:
     for device_id in await patiently(system.holdings.noted):
         ask = partial(system.holdings.notes, device_id, header.start_ns, header.end_ns)
         for committed_ns, found in await patiently(ask):
-            yield orjson.dumps([committed_ns, *found])
+            yield kept_json([committed_ns, *found])
 
 
 def decoded(lines: Sequence[bytes]) -> list[Reading]:

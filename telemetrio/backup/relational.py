@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.database.migrations.upgrade import begin, move, newest_revision, refuse_lost_rows, revision_of
 from shared.database.tables import ingest_books, metadata, users
+from shared.keptjson import kept_json
 from shared.process import ExitCode, Refusal
 from telemetrio.backup.archive import Part
 
@@ -81,7 +82,7 @@ async def lines_of(connection: AsyncConnection, table: Table) -> AsyncIterator[b
     rows = await connection.stream(_in_order(connection, table), execution_options={"yield_per": _ROWS_AT_ONCE})
     names = [str(column.name) for column in table.columns]  # `values` is one that knows that it must be quoted
     async for row in rows:
-        yield orjson.dumps(dict(zip(names, row, strict=True)), _binary, orjson.OPT_SORT_KEYS)
+        yield kept_json(dict(zip(names, row, strict=True)), _binary, orjson.OPT_SORT_KEYS)
 
 
 def _in_order(connection: AsyncConnection, table: Table) -> Select[Any]:

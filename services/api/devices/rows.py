@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.api.profiles.queries import UNKNOWN, Kind, kinds
 from shared.database.tables import device_status, devices, latest
+from shared.keptjson import kept_json
 from shared.presence import Presence
 from shared.times import iso_ns
 
@@ -106,5 +107,4 @@ def _written(presence: Presence, kind: Kind, *row: Any) -> orjson.Fragment:
     if more:
         disabled, user_id, created_ns = more
         device |= {"disabled": disabled, "user_id": user_id, "created_at": iso_ns(created_ns)}
-    # copied, because orjson keeps room for 4 KB behind what it writes
-    return orjson.Fragment(bytes(memoryview(orjson.dumps(device))))
+    return orjson.Fragment(kept_json(device))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared.database.registry import save_profile
 from shared.database.tables import device_measurements, devices, profiles
 from shared.database.upsert import insert_into, insert_missing
+from shared.keptjson import kept_json
 from shared.profiles import PROFILES, Profile, read_profile
 
 log = structlog.get_logger()
@@ -137,7 +138,7 @@ def _kind(name: str, document: str) -> Kind:
 
 def _kind_of(profile: Profile) -> Kind:
     units = {name: metric.unit for name, metric in profile.metrics.items() if metric.unit}
-    return Kind(profile.measurement, orjson.Fragment(orjson.dumps(units)))
+    return Kind(profile.measurement, orjson.Fragment(kept_json(units)))
 
 
 UNKNOWN: Final = Kind("", orjson.Fragment(b"{}"))
