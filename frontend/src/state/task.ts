@@ -10,7 +10,11 @@ export function useTask(...fields: string[]) {
   const details = shallowRef<readonly FieldError[]>([]);
 
   const errorOf = (field: string): string => details.value.find((detail) => leaf(detail.field) === field)?.message ?? "";
-  const problem = computed(() => (details.value.some((detail) => fields.includes(leaf(detail.field))) ? "" : said.value));
+  const problem = computed(() => {
+    const others = details.value.filter(({ field }) => !fields.includes(leaf(field)));
+    if (others.length === details.value.length) return said.value;
+    return others.map(({ field, message }) => `${leaf(field)}: ${message}`).join("; ");
+  });
 
   /** Whether it worked; once at a time. */
   async function run(work: () => Promise<unknown>): Promise<boolean> {
