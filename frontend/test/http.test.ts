@@ -58,4 +58,5 @@ test("who asked too often comes back when the server says, and who was refused d
   expect(http.comeBackMs(new http.Refused(429, "", "", []), 3_000)).toBe(3_000);
   expect(http.comeBackMs(new http.Refused(403, "", "", []), 3_000)).toBeNull();
   expect(http.comeBackMs(new http.Unreachable("away"), 3_000)).toBe(3_000);
+  expect(http.comeBackMs(new http.Unreachable("away", {}, null, 9_000), 3_000)).toBe(9_000);
 });

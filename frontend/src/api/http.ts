@@ -53,6 +53,7 @@ export async function download(asked: Promise<Response>, signal?: AbortSignal): 
 
 /** How long to wait before the same is asked again: `usualMs`, or what the server says; null where it said no for good. */
 export function comeBackMs(error: unknown, usualMs: number): number | null {
+  if (error instanceof Unreachable) return error.retryAfterMs ?? usualMs;
   if (!(error instanceof Refused)) return usualMs;
   return error.status === TOO_OFTEN ? (error.retryAfterMs ?? usualMs) : null;
 }
