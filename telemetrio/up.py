@@ -1,7 +1,6 @@
 """`telemetrio up`: broker, ingest, api and realtime in one process, on one loop, with nothing else installed."""
 
 import asyncio
-import os
 import socket
 import time
 from collections.abc import Sequence
@@ -78,11 +77,12 @@ def read_all(**flags: Any) -> AllSettings:
     own = read_settings(UpSettings, **flags)
     refuse_exposed(own)
     same = {"data_dir": own.data_dir}
-    # here an unknown device is made welcome, unless the operator says otherwise
-    welcome = None if "TELEMETRIO_UNKNOWN_DEVICES" in os.environ else "register"
+    ingest = read_settings(IngestSettings, **same)
+    if "unknown_devices" not in ingest.model_fields_set:  # here one is made welcome, unless the operator says otherwise
+        ingest = ingest.model_copy(update={"unknown_devices": "register"})
     return AllSettings(
         own,
-        read_settings(IngestSettings, unknown_devices=welcome, **same),
+        ingest,
         read_settings(ApiSettings, **same),
         read_settings(RealtimeSettings, **same),
         read_settings(StoreSettings, **same),

@@ -21,7 +21,7 @@ from shared.database.tables import users
 from shared.process import ExitCode, Refusal
 from shared.readings import Reading, ReadingBatch
 from shared.times import MIN_NS, iso_ns
-from shared.timeseries.store import Refused
+from shared.timeseries.store import Denied, Refused
 from telemetrio.backup import history, relational
 from telemetrio.backup.archive import Part, parts_of
 from telemetrio.backup.bookmark import Bookmark
@@ -65,11 +65,19 @@ async def restore(file: Path, *, replace: bool, system: System, progress: Progre
 
 
 async def _compare(bookmark: Bookmark, archive: Archive, system: System) -> None:
-    """What a bookmark says may be gone: somebody who begins anew empties the system, and not the archive's folder."""
+    """What a bookmark says may be gone: somebody who begins anew empties the system, and not the archive's folder.
+
+    Where the store lets us write and not look, all is written again: what is there already is stored once.
+    """
     if bookmark.database and not await has_event(system.engine, _RESTORED, _subject(archive)):
         bookmark.database = False
-    if bookmark.parts and not await patiently(system.holdings.devices):
-        bookmark.forget_readings()
+    if bookmark.parts:
+        try:
+            there = bool(await patiently(system.holdings.devices))
+        except Denied:
+            there = False
+        if not there:
+            bookmark.forget_readings()
 
 
 async def _relational(file: Path, archive: Archive, bookmark: Bookmark, system: System, *, replace: bool) -> None:

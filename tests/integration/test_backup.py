@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import orjson
 import pytest
@@ -20,7 +20,7 @@ from shared.process import Refusal
 from shared.readings import Reading
 from shared.times import iso_ns
 from shared.timeseries.settings import StoreSettings
-from shared.timeseries.store import Refused, Unavailable
+from shared.timeseries.store import Denied, Refused, Unavailable
 from telemetrio.backup import archive, command, history, relational, restore, system, take
 from telemetrio.backup.archive import Damaged, Part, Writer, parts_of
 from telemetrio.backup.bookmark import Bookmark
@@ -597,3 +597,18 @@ def test_parts_are_counted_by_folder(tmp_path: Path) -> None:
         for folder in ("readings", "late", "late"):
             writer.part(folder, [b"1"])
     assert [entry.name[:-10] for entry in writer.entries[1:]] == ["readings/00000042", "late/00000001", "late/00000002"]
+
+
+@pytest.mark.usefixtures("small_parts")
+async def test_a_store_that_may_not_be_looked_at_is_written_again(source: StoreSettings, tmp_path: Path) -> None:
+    """As with ingest's own token: what broke off is gone on with from the first part, and all is there once."""
+    file, target = tmp_path / "a.tar", settings(tmp_path / "target")
+    await backed_up(file, source)
+    async with opened(target) as made:
+        closed = made._replace(holdings=Mock(wraps=made.holdings, devices=AsyncMock(side_effect=Denied("no reading"))))
+        failing = on(closed, Breaking(made.store, 12))
+        with pytest.raises(Unavailable):
+            await restore.restore(file, replace=True, system=failing, progress=Progress(disable=True))
+        await restore.restore(file, replace=True, system=closed, progress=Progress(disable=True))
+    async with opened(target) as made, opened(source) as original:
+        assert await rig.everything(made) == await rig.everything(original)

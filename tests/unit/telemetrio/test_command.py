@@ -54,6 +54,10 @@ def test_a_wrong_word_is_refused_with_exit_code_2(words: list[str]) -> None:
 def test_up_welcomes_unknown_devices_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The default of ingest alone is to refuse them."""
     assert read_all(data_dir=tmp_path).ingest.unknown_devices == "register"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("TELEMETRIO_UNKNOWN_DEVICES=refuse\n")
+    assert read_all(data_dir=tmp_path).ingest.unknown_devices == "refuse"
+    (tmp_path / ".env").unlink()
     monkeypatch.setenv("TELEMETRIO_UNKNOWN_DEVICES", "refuse")
     assert read_all(data_dir=tmp_path).ingest.unknown_devices == "refuse"
 
