@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from shared.identifiers import MAX_METRIC_NAME
 from shared.payloads import MAX_METRICS, MAX_PAYLOAD, TIME_KEYS
 from shared.profiles import Profile
 from shared.readings import Values
@@ -87,7 +88,7 @@ class FlatJudge:
         if len(self._shapes) >= _MAX_SHAPES:
             self._shapes.clear()
         shape = self._shape(names)
-        if len(names) <= _MAX_NAMES:
+        if len(names) <= _MAX_NAMES and max(map(len, names), default=0) <= MAX_METRIC_NAME:
             self._shapes[names] = shape
         return shape
 

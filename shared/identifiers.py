@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 DEVICE_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z"
 METRIC_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9_.-]{0,63}\Z"
+MAX_METRIC_NAME: Final = 64
 
 # pydantic's own engine has no \Z and needs none: its $ never matches before a final newline
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]

@@ -4,7 +4,7 @@ import math
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
 
-from shared.identifiers import RESERVED_METRICS, RESERVED_SUFFIXES, is_metric_name
+from shared.identifiers import MAX_METRIC_NAME, RESERVED_METRICS, RESERVED_SUFFIXES, is_metric_name
 from shared.profiles import Metric
 from shared.readings import Value
 from shared.strictjson import MAX_INTEGER, Unfit
@@ -74,9 +74,13 @@ def _string(value: str) -> str | Flaw:
     return _WRONG_TYPE if "\x00" in value else value  # PostgreSQL can't hold a NUL
 
 
-@lru_cache(maxsize=8192)
 def name_flaw(name: str) -> str | None:
     """The code for a metric name that can't be kept; None for a good one."""
+    return _name_flaw(name) if len(name) <= MAX_METRIC_NAME else "bad_metric_name"  # what is remembered must be small
+
+
+@lru_cache(maxsize=8192)
+def _name_flaw(name: str) -> str | None:
     if not is_metric_name(name) or name in RESERVED_METRICS or name.endswith(RESERVED_SUFFIXES):
         return "bad_metric_name"
     return None

@@ -116,5 +116,7 @@ def test_names_that_are_made_up_do_not_fill_the_memory() -> None:
     for number in range(5_000):
         assert quick.judge(b'{"m%d":1}' % number, "d1") is not None
     assert quick.judge(orjson.dumps({f"m{number}": 1 for number in range(99)}), "d1") is not None
+    assert quick.judge(orjson.dumps({"m" * 60_000: 1}), "d1") is None
     assert len(quick._shapes) <= 1_024
     assert max(map(len, quick._shapes)) <= 32
+    assert max(len(name) for names in quick._shapes for name in names) <= 64
