@@ -65,11 +65,7 @@ def saved_seq(connection: sqlite3.Connection, last_seq: int) -> int:
 
 
 def latest(connection: sqlite3.Connection) -> dict[str, Latest]:
-    rows = connection.execute("SELECT * FROM dirty").fetchall()
-    return {
-        device_id: Latest(user_id, measurement, ts_ns, seen_ns, orjson.loads(values), status, status_ns, generation)
-        for device_id, user_id, measurement, ts_ns, seen_ns, values, status, status_ns, generation in rows
-    }
+    return {row[0]: Latest.of(row) for row in connection.execute("SELECT * FROM dirty").fetchall()}
 
 
 def registry(connection: sqlite3.Connection) -> Known:

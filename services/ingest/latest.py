@@ -7,16 +7,23 @@ after a crash. So rows may leave the spool only together with a checkpoint that 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
+
+import orjson
 
 from services.ingest.stages import counted
 from shared.keptjson import kept_json
-from shared.readings import DeviceStatus, Reading, Values
+from shared.readings import DeviceStatus, Reading, Value, Values
 
 
 @dataclass(slots=True)
 class Latest:
-    """What one device said last. `ts_ns` is 0 while only its status is known; `generation` grows with each commit."""
+    """What one device said last. `ts_ns` is 0 while only its status is known; `generation` grows with each commit.
+
+    `values` are those of `ts_ns`; `older`: metrics that were not among them, with the times of their own. What the
+    relational database has may be newer than these, and is not to be moved back along with what is newer still.
+    Neither a reading's values nor `values` are ever changed in place: they are shared.
+    """
 
     user_id: int
     measurement: str = ""
@@ -26,6 +33,7 @@ class Latest:
     status: str = ""
     status_ns: int = 0
     generation: int = 0
+    older: dict[str, tuple[int, Value]] = field(default_factory=dict)
 
     def copy(self) -> "Latest":
         """Spelled out: dataclasses.replace costs ten times as much."""
@@ -34,11 +42,38 @@ class Latest:
             self.measurement,
             self.ts_ns,
             self.seen_ns,
-            dict(self.values),
+            self.values,
             self.status,
             self.status_ns,
             self.generation,
+            dict(self.older),
         )
+
+    def keep(self, ts_ns: int, values: Values) -> None:
+        """A reading of `ts_ns` or later, which has not all the metrics that are known."""
+        if ts_ns == self.ts_ns:
+            self.values = {**self.values, **values}
+        else:
+            self.older.update((name, (self.ts_ns, value)) for name, value in self.values.items())
+            self.values = values
+        for name in self.values.keys() & self.older.keys():
+            del self.older[name]
+
+    def by_time(self) -> list[tuple[int, Values]]:
+        """(ts_ns, values) of each time that something is of, the oldest first."""
+        found: dict[int, Values] = {}
+        for name, (ts_ns, value) in self.older.items():
+            found.setdefault(ts_ns, {})[name] = value
+        return [*sorted(found.items()), (self.ts_ns, self.values)]
+
+    @classmethod
+    def of(cls, row: "KeptRow") -> Self:
+        """The inverse of `kept_row`."""
+        _, user_id, measurement, ts_ns, seen_ns, kept, status, status_ns, generation = row
+        values = orjson.loads(kept)
+        *before, (_, newest) = values if isinstance(values, list) else [(ts_ns, values)]
+        older = {name: (then_ns, value) for then_ns, each in before for name, value in each.items()}
+        return cls(user_id, measurement, ts_ns, seen_ns, newest, status, status_ns, generation, older)
 
     def kept_row(self, device_id: str) -> "KeptRow":
         """Of the outbox's table `dirty`."""
@@ -48,22 +83,18 @@ class Latest:
             self.measurement,
             self.ts_ns,
             self.seen_ns,
-            kept_json(self.values),
+            kept_json(self.by_time() if self.older else self.values),
             self.status,
             self.status_ns,
             self.generation,
         )
 
-    def values_row(self, device_id: str) -> dict[str, Any]:
-        """Of the table `latest`."""
-        return {
-            "device_id": device_id,
-            "user_id": self.user_id,
-            "measurement": self.measurement,
-            "ts_ns": self.ts_ns,
-            "seen_ns": self.seen_ns,
-            "values": self.values,
-        }
+    def values_rows(self, device_id: str) -> list[dict[str, Any]]:
+        """Of the table `latest`, in the order in which they are to be merged into it."""
+        whose = {"device_id": device_id, "user_id": self.user_id, "measurement": self.measurement}
+        return [
+            {**whose, "ts_ns": ts_ns, "seen_ns": self.seen_ns, "values": values} for ts_ns, values in self.by_time()
+        ]
 
     def status_row(self, device_id: str) -> dict[str, Any]:
         """Of the table `device_status`."""
@@ -73,11 +104,11 @@ class Latest:
         if status.ts_ns < self.status_ns:
             return
         if status.user_id != self.user_id:  # the old owner's values are none of the new one's business
-            self.user_id, self.measurement, self.ts_ns, self.values = status.user_id, "", 0, {}
+            self.user_id, self.measurement, self.ts_ns, self.values, self.older = status.user_id, "", 0, {}, {}
         self.status, self.status_ns = status.status, status.ts_ns
 
 
-# (device_id, …, generation): what Latest has, its values as JSON
+# (device_id, …, generation): what Latest has, its values as JSON: an object, or [[ts_ns, object], …] of several times
 KeptRow = tuple[str, int, str, int, int, bytes, str, int, int]
 
 
@@ -123,13 +154,15 @@ class LatestBoard:
                 row.seen_ns = seen_ns
             if ts_ns < row.ts_ns:
                 continue
-            row.ts_ns = ts_ns
-            if row.measurement == measurement and row.user_id == user_id:
-                row.values.update(values)
-            else:
+            if row.measurement != measurement or row.user_id != user_id:
                 if row.user_id != user_id:  # nor is what it said of itself under another one
                     row.status, row.status_ns = "", 0
-                row.user_id, row.measurement, row.values = user_id, measurement, dict(values)
+                row.user_id, row.measurement, row.values, row.older = user_id, measurement, values, {}
+            elif row.values.keys() <= values.keys() and not row.older:  # nearly always
+                row.values = values
+            else:
+                row.keep(ts_ns, values)
+            row.ts_ns = ts_ns
         for status in statuses:
             row = dirty.get(status.device_id)
             if row is None:

@@ -218,7 +218,7 @@ class Mirror:
             {"device_id": device_id, "measurement": measurement, "user_id": user_id, "since_ns": now_ns}
             for device_id, measurement, user_id in measurements
         ]
-        latest = [row.values_row(device_id) for device_id, row in changed.items() if row.measurement]
+        latest = [each for device_id, row in changed.items() if row.measurement for each in row.values_rows(device_id)]
         status = [row.status_row(device_id) for device_id, row in changed.items() if row.status]
         whose = {"source": self._outbox.source, "epoch": self._outbox.epoch}
         books = {name: self._outbox.books[name] for name in COLUMNS}

@@ -143,6 +143,21 @@ async def test_latest_merges_metrics_and_late_data_moves_nothing_back(both: Both
         assert (row.ts_ns, row.values) == (NOW + 1, {"a": 1.0, "b": 2.0, "c": 2.0})
 
 
+async def test_late_data_moves_nothing_back_along_with_what_is_newer(both: Both) -> None:
+    """Told of in one push: the one is older than the table, the other newer."""
+    await both.bench.commit(delivery("d1", {"door": 1, "t": 1, "ts": NOW}))
+    await both.mirror.push()
+    await both.bench.commit(delivery("d1", {"door": 0, "ts": NOW - 100}))
+    await both.bench.commit(delivery("d1", {"t": 2, "ts": NOW + 5}))
+    await both.mirror.push()
+    row = await both.latest_of("d1")
+    assert (row.ts_ns, row.values) == (NOW + 5, {"door": 1.0, "t": 2.0})
+    await both.bench.commit(delivery("d1", {"door": 2, "ts": NOW + 6}))
+    await both.bench.commit(delivery("d1", {"t": 3, "ts": NOW + 7}))
+    await both.mirror.push()
+    assert (await both.latest_of("d1")).values == {"door": 2.0, "t": 3.0}
+
+
 async def test_a_late_reading_tells_that_the_device_was_heard(both: Both) -> None:
     """`seen_ns` is the receipt, also of late data, and never goes back."""
     await both.bench.commit(delivery("d1", {"a": 1, "ts": NOW}, received_ns=NOW + 5))

@@ -23,7 +23,18 @@ def test_values_merge_metric_by_metric() -> None:
     waiting = board.waiting(10)
     take(board, reading(2, b=2.0))
     assert waiting["d1"].values == first.values == {"a": 1.0}
-    assert board.waiting(10)["d1"].values == {"a": 1.0, "b": 2.0}
+    assert board.waiting(10)["d1"].by_time() == [(1, {"a": 1.0}), (2, {"b": 2.0})]
+    take(board, reading(2, c=2.0), reading(3, a=3.0, b=3.0), reading(1, d=1.0))
+    assert board.waiting(10)["d1"].by_time() == [(2, {"c": 2.0}), (3, {"a": 3.0, "b": 3.0})]
+    assert first.values == {"a": 1.0}
+
+
+def test_what_is_kept_is_read_back() -> None:
+    """A row of the file, of one time and of several."""
+    board = LatestBoard()
+    take(board, reading(1, a=1.0), reading(2, b=2.0), reading(3, c=3.0), reading(1, device_id="d2"))
+    for device_id, row in board.waiting(10).items():
+        assert Latest.of(row.kept_row(device_id)) == row
 
 
 def test_the_order_of_arrival_does_not_matter() -> None:
