@@ -22,6 +22,8 @@ from shared.values import Flaw
 # Reading(…) without a call of Python in between, which would take as long as all the rest of it
 _reading: Final = partial(tuple.__new__, Reading)
 _NOWHERE: Final[dict[str, "Route"]] = {}
+# times that are given away run ahead of the clock by a nanosecond each: so far only where it was set back
+_LEAST_AHEAD_NS: Final = 1_000_000_000
 
 
 class Route(NamedTuple):
@@ -68,7 +70,8 @@ class Acceptor:
 
     def _fill(self, group: Group, delivery: Delivery, begin: int) -> int:
         """The hot path: messages from position `begin` on, until the group is full; returns the position after them."""
-        now_ns, last_ns = delivery.received_ns, self._last_ns
+        now_ns = delivery.received_ns
+        last_ns = self._last_before(now_ns)
         earliest, latest = self._window(now_ns)
         find = (_NOWHERE if delivery.repeated else self._routes).get  # repeats are rare, and none of this function's
         admits = None if self._limit is None else self._limit.admits
@@ -190,8 +193,15 @@ class Acceptor:
 
         Two samples without a time must not become one point, nor may one that is refused now and driven again later.
         """
-        self._last_ns = max(received_ns, self._last_ns + 1)
+        self._last_ns = max(received_ns, self._last_before(received_ns) + 1)
         return self._last_ns
+
+    def _last_before(self, now_ns: int) -> int:
+        """The last time that was given away; 0 where it is of a future that no device may speak of.
+
+        Then this host's clock was ahead, and has been set right: times go on from there, not ahead for as long.
+        """
+        return self._last_ns if self._last_ns - now_ns <= max(self._max_ahead_ns, _LEAST_AHEAD_NS) else 0
 
     def _own_time(self, message: Message) -> Message:
         now_ns = self._receipt_ns(message.received_ns)

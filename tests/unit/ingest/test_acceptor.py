@@ -34,12 +34,22 @@ def test_a_good_message_is_readings_of_its_owner() -> None:
 
 
 def test_samples_without_a_time_never_become_one_point() -> None:
-    """Receipt times only ever increase, also when the clock of this host jumps back."""
-    now = [NOW, NOW, NOW - 3_600 * 10**9, NOW + 5]
+    """Receipt times only ever increase, also when the clock of this host jumps back a little."""
+    now = [NOW, NOW, NOW - 200 * 10**9, NOW + 5]
     group = accepted(*(delivery("d1", [{"a": 1}, {"a": 2}], received_ns) for received_ns in now))
     times = [reading.ts_ns for reading in group.readings]
     assert all(before < after for before, after in pairwise(times))
     assert times[0] == NOW
+
+
+def test_a_clock_that_was_far_ahead_and_is_set_right_is_believed() -> None:
+    """Who has no time of its own is not stamped for a year with that of one moment; who has one is not refused."""
+    ahead = NOW + 365 * 86_400 * 10**9
+    flat, nested = {"a": 1}, [{"a": 1}, {"a": 2}]
+    told = [(flat, ahead), (flat, NOW), (nested, NOW), ({"ts": NOW, "b": 1}, NOW), (flat, NOW + 5)]
+    group = accepted(*(delivery("d1", content, received_ns) for content, received_ns in told))
+    assert [reading.ts_ns for reading in group.readings] == [ahead, NOW, NOW + 1, NOW + 2, NOW, NOW + 5]
+    assert group.letters == []
 
 
 def test_a_bad_message_is_a_letter_with_its_bytes_and_reason() -> None:
