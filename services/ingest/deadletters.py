@@ -60,8 +60,9 @@ class Plan(NamedTuple):
 
 
 def _weight(letter: Letter) -> int:
-    """What it takes on disk, nearly: its paths may be longer than its payload."""
-    return len(letter.payload) + len(letter.paths) + _ROW_BYTES
+    """What it takes on disk, nearly: its paths, or its topic, may be longer than its payload."""
+    texts = len(letter.topic.encode()) + len(letter.detail.encode())
+    return len(letter.payload) + len(letter.paths) + texts + _ROW_BYTES
 
 
 class Quota:
@@ -75,7 +76,8 @@ class Quota:
     def load(self, connection: sqlite3.Connection) -> None:
         """Count what the file holds."""
         rows = connection.execute(
-            f"SELECT device_id, count(*), total(length(payload) + length(paths) + {_ROW_BYTES}) FROM dead "
+            "SELECT device_id, count(*), total(length(payload) + length(paths) + length(CAST(topic AS BLOB)) "
+            f"+ length(CAST(detail AS BLOB)) + {_ROW_BYTES}) FROM dead "
             "WHERE kind != 'shed' GROUP BY device_id"
         )
         self._usage = {device_id: Usage(letters, int(size)) for device_id, letters, size in rows}
@@ -124,6 +126,9 @@ class Quota:
 
     def apply(self, plan: Plan) -> None:
         self._usage.update(plan.usage)
+        for device_id, usage in plan.usage.items():
+            if not usage.letters:  # names that nobody has may be without end
+                del self._usage[device_id]
         self.kept_bytes += plan.kept_bytes
 
 

@@ -10,7 +10,7 @@ import pytest
 from services.ingest import backlog
 from services.ingest.deadletters import MAX_LETTERS_PER_DEVICE, Quota, Usage
 from services.ingest.delivery import Message
-from services.ingest.group import Group, Letter, shed_message
+from services.ingest.group import Gone, Group, Letter, shed_message
 from services.ingest.latest import Checkpoint
 from services.ingest.outboxfile import Completion, OutboxFile
 from shared.values import Flaw
@@ -26,7 +26,7 @@ def group(*letters: Letter) -> Group:
     return Group(letters=list(letters), counts=Counter(received=entries, dead_lettered=entries))
 
 
-OVERHEAD = 256 + len(b"[]")  # of a row, and of its paths
+OVERHEAD = 256 + len(b"[]") + len(b"iot/devices/d/data")  # of a row, its paths and its topic
 
 
 @pytest.fixture
@@ -57,7 +57,23 @@ def test_one_device_is_bounded_in_letters_and_the_others_are_not() -> None:
     plan = quota.plan([letter(size=1) for _ in range(MAX_LETTERS_PER_DEVICE + 5)] + [letter("other")])
     assert len(plan.kept) == MAX_LETTERS_PER_DEVICE + 1
     assert [(key, shed.entries) for key, shed in plan.shed.items()] == [(("d", "not_json"), 5)]
-    assert plan.usage["other"] == Usage(1, 10 + OVERHEAD)
+    assert plan.usage["other"] == Usage(1, 10 + OVERHEAD + len("ther"))
+
+
+def test_a_long_topic_and_a_long_reason_weigh_as_much_as_a_payload() -> None:
+    """Whatever of a letter is long fills the disk."""
+    quota = Quota(10**9)
+    quota.apply(quota.plan([letter()._replace(topic="t" * 60_000, detail="ü" * 1_000)]))
+    assert quota.kept_bytes == 256 + len(b"[]") + 10 + 60_000 + 2_000
+
+
+def test_who_has_no_letter_any_more_is_forgotten() -> None:
+    """Names may be made up without end: of those that are done with none is left in memory."""
+    quota = Quota(10**9)
+    quota.apply(quota.plan([letter(f"d{number}") for number in range(100)]))
+    quota.apply(quota.plan([], [Gone(number, letter(f"d{number}")) for number in range(99)]))
+    assert list(quota._usage) == ["d99"]
+    assert quota.kept_bytes == 10 + OVERHEAD + len("99")
 
 
 def test_above_the_bound_a_flood_is_one_row_for_each_code(file: OutboxFile) -> None:
@@ -79,7 +95,7 @@ def test_names_that_are_made_up_are_one_row(file: OutboxFile) -> None:
     file.write(group(*strangers[:20]), (), (), None)
     file.write(group(*strangers[20:], letter("known", size=100)), (), (), None)
     assert [row[:4] for row in rows(file) if row[1] == "shed"] == [
-        (None, "shed", "unknown_device", 40),
+        (None, "shed", "unknown_device", 41),
         ("known", "shed", "not_json", 1),
     ]
     assert file.recount().agrees
