@@ -46,6 +46,7 @@ class ServiceSettings(BaseSettings):
         frozen=True,
         populate_by_name=True,
         hide_input_in_errors=True,
+        allow_inf_nan=False,
     )
 
     data_dir: Path = Field(Path("data"), description="Where files live that must survive a restart.")

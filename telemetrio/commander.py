@@ -25,9 +25,11 @@ class DirectCommander:
             raise Away(f"The ingest worker {source} is not a part of this process", "ingest_unavailable")
         carried_out = asyncio.Event()
         payload = command.model_dump_json().encode()
-        self._intake.offer(Delivery([(control_topic(source), payload)], time.time_ns(), lambda _: carried_out.set()))
         try:
             async with asyncio.timeout(WITHIN_S):
+                await self._intake.room()
+                delivery = Delivery([(control_topic(source), payload)], time.time_ns(), lambda _: carried_out.set())
+                self._intake.offer(delivery)
                 await carried_out.wait()
         except TimeoutError as error:
             raise Away("Ingest is busy, or its disk is full: ask again", "ingest_unavailable") from error

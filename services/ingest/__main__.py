@@ -109,14 +109,25 @@ def _refuse_with_letters(outbox: Outbox) -> None:
         )
 
 
-async def _retire(subscriber: Subscriber, outbox: Outbox, stop: asyncio.Event) -> None:
-    """Nothing is left behind: neither at the broker nor in the outbox. Tried again while a line breaks."""
-    while not stop.is_set():
+async def _end_session(subscriber: Subscriber) -> None:
+    while True:
         try:
-            await subscriber.retire()
-            break
+            return await subscriber.retire()
         except ConnectionError as error:
             log.warning("retire_again", reason=str(error))
+
+
+async def _retire(subscriber: Subscriber, outbox: Outbox, stop: asyncio.Event) -> None:
+    """Nothing is left behind: neither at the broker nor in the outbox. Tried again while a line breaks."""
+    retired = asyncio.create_task(_end_session(subscriber))
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([retired, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if retired.done():
+            retired.result()
+    finally:
+        retired.cancel()
+        stopped.cancel()
     while outbox.books["spooled"] and not stop.is_set():  # noqa: ASYNC110 - the store may be away for hours
         await asyncio.sleep(_LOOK_S)
     stop.set()

@@ -40,6 +40,7 @@ from shared.health import Health
 log = structlog.get_logger()
 
 _DRAIN_S: Final = 2.0
+_LOOK_FOR_ROOM_S: Final = 0.5
 
 
 class Subscriber:
@@ -85,8 +86,9 @@ class Subscriber:
         return replace(self._tally)
 
     async def _session(self, backoff: Backoff) -> End:
-        """One connection, from dialling to its end."""
+        """One connection, from dialling to its end; none while the intake is full, or each would add what it brings."""
         self._seen = None
+        await self._intake.room()
         try:
             async with asyncio.timeout(self._settings.keepalive_s):
                 connection = await self._dial()
@@ -200,7 +202,12 @@ class Subscriber:
         await self._publish(connection, self._settings.release(next(self._packet_ids)))
         self._retired = True
         await connection.close(DisconnectPacket(session_expiry_interval=0))
-        await self._filters.save([])
+        while True:
+            try:
+                return await self._filters.save([])
+            except OutboxFull as full:
+                log.warning("outbox_full", reason=str(full))
+                await asyncio.sleep(_LOOK_FOR_ROOM_S)
 
     async def _empty(self, connection: Connection) -> None:
         """Return when the broker has nothing more for this session."""

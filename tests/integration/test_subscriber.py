@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.ingest.delivery import MAX_WAITING_BYTES, Delivery
 from services.ingest.session import RECEIVE_MAXIMUM, SessionTakenOver
 from shared.process import ExitCode
 from tests.fakes.ingest import singles, turns
@@ -255,6 +256,19 @@ async def test_a_full_intake_stops_the_reading(mosquitto: Mosquitto) -> None:
         assert [delivery.payload[7:11] for delivery in taken] == [b"%d" % n for n in range(1_000, 5_000)]
         for delivery in taken:
             delivery.ack()
+
+
+async def test_who_has_no_room_does_not_connect(mosquitto: Mosquitto) -> None:
+    """A broker sends its whole window to whoever connects, and once more to whoever is cut off while it takes nothing."""
+    rig = Rig(mosquitto.url)
+    rig.intake.offer(Delivery([("iot/devices/d1/data", b"x" * MAX_WAITING_BYTES)], 1, print))
+    rig.begin()
+    for number in range(20):
+        await published(mosquitto.port, *numbers(number, number + 1))
+    assert "telemetrio/ingest-1" not in mosquitto.log
+    await rig.intake.take()
+    await rig.state("ok")
+    await rig.stop()
 
 
 async def test_filters_that_are_no_longer_wanted_are_unsubscribed(mosquitto: Mosquitto) -> None:

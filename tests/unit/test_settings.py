@@ -36,6 +36,7 @@ def refusal(cls: type[BaseSettings], **given: Any) -> str:
         (ServiceSettings, "TELEMETRIO_DATABASE_URL", "telemetrio.db", "use postgresql://"),
         (ServiceSettings, "TELEMETRIO_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
         (ServiceSettings, "TELEMETRIO_DRAIN_S", "0", "greater than 0"),
+        (IngestSettings, "TELEMETRIO_MAX_AHEAD_S", "inf", "finite number"),
         (WebSettings, "TELEMETRIO_CORS_ORIGINS", "localhost:5173", "write it as http://localhost:5173"),
         (WebSettings, "TELEMETRIO_CORS_ORIGINS", "http://a/b", "write it as http://localhost:5173"),
         (IngestSettings, "TELEMETRIO_SOURCE", "a b", "pattern"),

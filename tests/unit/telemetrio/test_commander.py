@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from services.api.errors import Away
-from services.ingest.delivery import Intake
+from services.ingest.delivery import MAX_WAITING_BYTES, Delivery, Intake
 from shared.commands import Command
 from shared.topics import control_topic
 from telemetrio import commander as commander_module
@@ -42,3 +42,14 @@ async def test_an_ingest_that_takes_nothing_is_not_waited_for(monkeypatch: pytes
     monkeypatch.setattr(commander_module, "WITHIN_S", 0.01)
     with pytest.raises(Away, match="ask again"):
         await DirectCommander(Intake(), "ingest").command("ingest", COMMAND)
+
+
+async def test_where_there_is_no_room_nothing_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks again and again must not fill the memory while ingest is blocked."""
+    monkeypatch.setattr(commander_module, "WITHIN_S", 0.01)
+    intake = Intake()
+    intake.offer(Delivery([("iot/devices/d1/data", b"x" * MAX_WAITING_BYTES)], 1, print))
+    for _ in range(3):
+        with pytest.raises(Away, match="ask again"):
+            await DirectCommander(intake, "ingest").command("ingest", COMMAND)
+    assert len(intake) == 1
