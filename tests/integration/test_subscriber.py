@@ -259,7 +259,7 @@ async def test_a_full_intake_stops_the_reading(mosquitto: Mosquitto) -> None:
 
 
 async def test_who_has_no_room_does_not_connect(mosquitto: Mosquitto) -> None:
-    """A broker sends its whole window to whoever connects, and once more to whoever is cut off while it takes nothing."""
+    """A broker sends its whole window to whoever connects, again and again where it is not taken."""
     rig = Rig(mosquitto.url)
     rig.intake.offer(Delivery([("iot/devices/d1/data", b"x" * MAX_WAITING_BYTES)], 1, print))
     rig.begin()
