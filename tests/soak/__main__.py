@@ -27,6 +27,7 @@ from tests.soak.speech import Speech
 
 _DRAINED_WITHIN_S = 300.0
 _HEARD_WITHIN_S = 60.0
+_ON_ITS_WAY_S = 1.0
 
 
 def soak(minutes: float, rate: float, seed: int, devices: int, console: Console) -> Report:
@@ -52,6 +53,9 @@ def soak(minutes: float, rate: float, seed: int, devices: int, console: Console)
             with suppress(AssertionError):  # then it says what it missed
                 eventually(lambda: owed <= listener.seen, _HEARD_WITHIN_S)
         listening.cancel()
+        repeated = repeats(
+            listener.doubled, [begun_s + event.at_s for event in events if event.fault == "ingest killed"]
+        )
         acknowledged = speech.acknowledged
         letters = {bytes(payload) for *_, payload in plant.letters(speech)}
         return Report(
@@ -61,7 +65,8 @@ def soak(minutes: float, rate: float, seed: int, devices: int, console: Console)
             Live(
                 len(owed),
                 len(owed - listener.seen),
-                listener.doubled,
+                len(listener.doubled) - repeated,
+                repeated,
                 listener.gaps,
                 listener.connections,
             ),
@@ -92,6 +97,14 @@ def _break(servers: Servers, plan: list[Event], begun_s: float, console: Console
             done.append(Event(at_s, event.fault, time.monotonic() - begun_s - at_s))
             bar.advance(task)
     return done
+
+
+def repeats(doubled: list[tuple[float, float]], kills_s: list[float]) -> int:
+    """How many of what came twice came again after a kill: what ingest had not acknowledged yet it was sent once more.
+
+    A moment before the kill counts as well: so long is the way from ingest to whoever listens.
+    """
+    return sum(any(first_s - _ON_ITS_WAY_S <= kill_s <= again_s for kill_s in kills_s) for first_s, again_s in doubled)
 
 
 def _drained(servers: Servers, speech: Speech) -> bool:

@@ -18,7 +18,8 @@ _COME_BACK_S = 0.3
 class Listener:
     """`seen`: each (device, timestamp) that came, live or as history; `late_s`: how old the live ones were.
 
-    `doubled`: what came live twice, although nothing was asked for again in between.
+    `doubled`: when it came, and when it came again, of what came live twice although nothing was asked for again in
+    between; by the monotonic clock.
     """
 
     def __init__(self, url: str, devices: Sequence[str]) -> None:
@@ -27,8 +28,8 @@ class Listener:
         self._cursor: str | None = None
         self._owed: str | None = None
         self._asked_again = 0
-        self._live: dict[tuple[str, str], int] = {}
-        self.doubled = 0
+        self._live: dict[tuple[str, str], tuple[int, float]] = {}
+        self.doubled: list[tuple[float, float]] = []
         self.history: set[tuple[str, str]] = set()
         self.gaps = 0
         self.connections = 0
@@ -77,11 +78,13 @@ class Listener:
     def _hear(self, message: dict[str, Any]) -> None:
         match message["type"]:
             case "readings":
-                now_s = time.time()
+                now_s, heard_s = time.time(), time.monotonic()
                 for one in message["readings"]:
                     identity = one["device_id"], one["timestamp"]
-                    self.doubled += self._live.get(identity) == self._asked_again
-                    self._live[identity] = self._asked_again
+                    asked_again, before_s = self._live.get(identity, (-1, 0.0))
+                    if asked_again == self._asked_again:
+                        self.doubled.append((before_s, heard_s))
+                    self._live[identity] = self._asked_again, heard_s
                     self.late_s.append(now_s - datetime.fromisoformat(one["timestamp"]).timestamp())
             case "history":
                 self.history.update((one["device_id"], one["timestamp"]) for one in message["readings"])

@@ -10,11 +10,15 @@ from tests.soak.schedule import Event
 
 
 class Live(NamedTuple):
-    """What the listener had of two devices: `missed` of `owed` never came, `doubled` came live more than once."""
+    """What the listener had of two devices: `missed` of `owed` never came, `doubled` came live more than once.
+
+    `repeated`: so did these, because ingest was killed before the broker heard that it had them, and got them again.
+    """
 
     owed: int
     missed: int
     doubled: int
+    repeated: int
     gaps: int
     connections: int
 
@@ -62,7 +66,11 @@ def rows(report: Report) -> list[tuple[str, str, str]]:
             f"{live.missed:,}",
             f"of {live.owed:,} readings of two devices; {live.gaps} gaps asked for again",
         ),
-        ("live, doubled", f"{live.doubled:,}", f"over {live.connections} connections"),
+        (
+            "live, doubled",
+            f"{live.doubled:,}",
+            f"over {live.connections} connections; {live.repeated:,} more were delivered again after a kill of ingest",
+        ),
         ("device to PUBACK", _milliseconds(report.puback_s), "p50, p99; at worst as long as the broker was away"),
         ("device to client", _milliseconds(report.live_s), "p50, p99 of live readings, outages included"),
         ("drained", f"{report.drained_s:.1f} s", "after the last message"),

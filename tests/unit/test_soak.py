@@ -50,6 +50,13 @@ def test_a_bad_message_that_is_no_dead_letter_is_seen() -> None:
     assert (seen.bad, seen.letters, seen.clean) == (1, 0, False)
 
 
+def test_what_came_again_after_a_kill_is_told_from_what_was_doubled() -> None:
+    """Only where ingest was killed between the one and the other, or just before the one arrived."""
+    kills_s = [10.0, 50.0]
+    assert __main__.repeats([(9.0, 12.0), (10.5, 11.0), (49.0, 51.0)], kills_s) == 3
+    assert __main__.repeats([(12.0, 13.0), (1.0, 9.0), (20.0, 49.0)], kills_s) == 0
+
+
 def test_the_same_seed_breaks_the_same_things() -> None:
     """One at a time, each with time to be mended, and in half an hour every kind of it."""
     plan = list(schedule(7, 1800))
@@ -64,7 +71,7 @@ def test_the_report_says_it_in_text_and_as_a_page() -> None:
     """A hole where a process was away is a hole in its line, and what failed is in the first sentence."""
     seen = [Sample(2.0 * n, 100 * n, 100 * n, None if n == 2 else n, {"ingest": 100.0 + n}) for n in range(5)]
     given = Report(
-        7, 10.0, verdict(FOUND[:2], {BAD[4]}), Live(3, 0, 0, 1, 2), [Event(2, "<b>", 1)], seen, [0.1], [], 0.5, 0
+        7, 10.0, verdict(FOUND[:2], {BAD[4]}), Live(3, 0, 0, 0, 1, 2), [Event(2, "<b>", 1)], seen, [0.1], [], 0.5, 0
     )
     assert ("lost", "1") in {(what, figure) for what, figure, _ in rows(given)}
     shown = page(given)
