@@ -119,7 +119,7 @@ class Hub:
         known: dict[str, Known] = {row.device_id: row for row in table if may_see(selection.user_ids, row.user_id)}
         seen: Iterable[Reading] = self._recent
         if selection.everywhere is None:
-            seen = [reading for device_id, _ in selection.devices if (reading := self._recent.get(device_id))]
+            seen = [reading for device_id, _ in selection.devices for reading in self._recent.get(device_id)]
         for reading in seen:
             row = known.get(reading.device_id)
             before = row.reading if row else None

@@ -1,7 +1,7 @@
 """The newest values seen in the feed, for as long as the table of latest values may still lack them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import NamedTuple
 
 from shared.readings import Reading
@@ -16,28 +16,31 @@ class Known(NamedTuple):
 
 
 class Recent:
-    """One merged reading per device, forgotten `keep_s` after it was last published."""
+    """Readings of each device, the oldest first, that together hold each metric once: of its newest time.
+
+    Merged into one they would have one time, and what is late would be taken for newer than the table's. Forgotten
+    `keep_s` after the device was last published.
+    """
 
     def __init__(self, clock: Callable[[], float], keep_s: float) -> None:
         self._clock = clock
         self._keep_s = keep_s
-        self._newest: OrderedDict[str, tuple[float, Reading]] = OrderedDict()
+        self._newest: OrderedDict[str, tuple[float, tuple[Reading, ...]]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._newest)
 
     def __iter__(self) -> Iterator[Reading]:
-        return (reading for _, reading in self._newest.values())
+        return (reading for _, readings in self._newest.values() for reading in readings)
 
-    def get(self, device_id: str) -> Reading | None:
+    def get(self, device_id: str) -> tuple[Reading, ...]:
+        """None is there of a device that was not seen."""
         seen = self._newest.get(device_id)
-        return seen[1] if seen else None
+        return seen[1] if seen else ()
 
     def add(self, reading: Reading) -> None:
         seen = self._newest.get(reading.device_id)
-        if seen is not None:
-            reading = newest(seen[1], reading)
-        self._newest[reading.device_id] = (self._clock(), reading)
+        self._newest[reading.device_id] = (self._clock(), (reading,) if seen is None else _over(seen[1], reading))
         self._newest.move_to_end(reading.device_id)
 
     def forget(self) -> None:
@@ -48,6 +51,25 @@ class Recent:
             if self._newest[device_id][0] >= oldest:
                 return
             del self._newest[device_id]
+
+
+def _over(before: tuple[Reading, ...], reading: Reading) -> tuple[Reading, ...]:
+    """With one more, which may be late."""
+    last = before[-1]
+    if last.user_id != reading.user_id:
+        return (reading,)
+    if last.measurement != reading.measurement:
+        return (reading,) if reading.ts_ns >= last.ts_ns else before
+    if len(before) == 1 and reading.ts_ns >= last.ts_ns and last.values.keys() <= reading.values.keys():
+        return (reading,)  # nearly always
+    older = [_without(each, reading.values) for each in before if each.ts_ns <= reading.ts_ns]
+    newer = [each for each in before if each.ts_ns > reading.ts_ns]
+    left = _without(reading, {name for each in newer for name in each.values})
+    return tuple(each for each in (*older, left, *newer) if each.values)
+
+
+def _without(reading: Reading, names: Container[str]) -> Reading:
+    return reading._replace(values={name: value for name, value in reading.values.items() if name not in names})
 
 
 def newest(before: Reading, after: Reading) -> Reading:
