@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -69,13 +70,15 @@ class Worker:
             return False
 
     def get(self, path: str) -> Any:
-        """A page of its health server, whatever its status."""
+        """A page of its health server, whatever its status; raises OSError while there is none."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
                 return json.load(answer)
         except HTTPError as error:
             with error:
                 return json.load(error)
+        except HTTPException as error:  # it was killed in the middle of its answer
+            raise ConnectionResetError(f"{path}: {error}") from error
 
     def dependency(self, name: str) -> str:
         """`ok` or `down`; empty before it was told."""
