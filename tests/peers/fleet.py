@@ -34,6 +34,7 @@ class Fleet:
         self._numbers = itertools.count()
         self._times = itertools.count(time.time_ns() - ago_s * 10**9, 1_000_003)
         self.acknowledged: set[int] = set()
+        self.sent_again: set[int] = set()
         self.first_ns = next(self._times)
 
     async def publish(self, count: int, rate: float = 0.0, in_flight: int = 200) -> None:
@@ -62,8 +63,7 @@ class Fleet:
         assert isinstance(message.key, int)
         self.acknowledged.add(message.key)
 
-    @staticmethod
-    async def _send(publisher: Publisher, supply: "Supply") -> None:
+    async def _send(self, publisher: Publisher, supply: "Supply") -> None:
         """Until all is acknowledged, or the connection is lost: what has no PUBACK then is due again."""
         try:
             while supply or publisher.unacknowledged:
@@ -74,7 +74,9 @@ class Fleet:
                     publisher.done = asyncio.get_running_loop().create_future()
                 publisher.more()
         finally:
-            supply.again += [message for message, _ in publisher.unacknowledged.values()]
+            left = [message for message, _ in publisher.unacknowledged.values()]
+            supply.again += left
+            self.sent_again.update(message.key for message in left if isinstance(message.key, int))
             publisher.close()
             publisher.done.cancel()
 

@@ -29,6 +29,10 @@ _DRAINED_WITHIN_S = 300.0
 _HEARD_WITHIN_S = 60.0
 _ON_ITS_WAY_S = 1.0
 
+Identity = tuple[str, str]
+"""(device, timestamp), as clients see them."""
+Doubled = tuple[Identity, float, float]
+
 
 def soak(minutes: float, rate: float, seed: int, devices: int, console: Console) -> Report:
     """Start everything, speak and break for so long, wait until all has settled, and judge."""
@@ -53,9 +57,8 @@ def soak(minutes: float, rate: float, seed: int, devices: int, console: Console)
             with suppress(AssertionError):  # then it says what it missed
                 eventually(lambda: owed <= listener.seen, _HEARD_WITHIN_S)
         listening.cancel()
-        repeated = repeats(
-            listener.doubled, [begun_s + event.at_s for event in events if event.fault == "ingest killed"]
-        )
+        kills_s = [begun_s + event.at_s for event in events if event.fault == "ingest killed"]
+        repeated = repeats(listener.doubled, kills_s, _named(speech, speech.sent_again))
         acknowledged = speech.acknowledged
         letters = {bytes(payload) for *_, payload in plant.letters(speech)}
         return Report(
@@ -99,12 +102,15 @@ def _break(servers: Servers, plan: list[Event], begun_s: float, console: Console
     return done
 
 
-def repeats(doubled: list[tuple[float, float]], kills_s: list[float]) -> int:
-    """How many of what came twice came again after a kill: what ingest had not acknowledged yet it was sent once more.
+def repeats(doubled: list[Doubled], kills_s: list[float], sent_again: set[Identity]) -> int:
+    """How many of what came twice had been sent twice: by their device, or by the broker after a kill of ingest.
 
     A moment before the kill counts as well: so long is the way from ingest to whoever listens.
     """
-    return sum(any(first_s - _ON_ITS_WAY_S <= kill_s <= again_s for kill_s in kills_s) for first_s, again_s in doubled)
+    return sum(
+        identity in sent_again or any(first_s - _ON_ITS_WAY_S <= kill_s <= again_s for kill_s in kills_s)
+        for identity, first_s, again_s in doubled
+    )
 
 
 def _drained(servers: Servers, speech: Speech) -> bool:
@@ -112,10 +118,14 @@ def _drained(servers: Servers, speech: Speech) -> bool:
     return bool(books["spooled"] == 0 and books["received"] >= len(speech.acknowledged))
 
 
-def _owed(speech: Speech, devices: list[str]) -> set[tuple[str, str]]:
+def _owed(speech: Speech, devices: list[str]) -> set[Identity]:
+    mine = {ts_ns for ts_ns in speech.acknowledged if ts_ns in speech.sent and speech.device_of(ts_ns) in devices}
+    return _named(speech, mine)
+
+
+def _named(speech: Speech, times_ns: set[int]) -> set[Identity]:
     """As the listener names them."""
-    mine = (ts_ns for ts_ns in speech.acknowledged if ts_ns in speech.sent and speech.device_of(ts_ns) in devices)
-    return {(speech.device_of(ts_ns), _stamp(ts_ns)) for ts_ns in mine}
+    return {(speech.device_of(ts_ns), _stamp(ts_ns)) for ts_ns in times_ns if ts_ns in speech.sent}
 
 
 def _stamp(ts_ns: int) -> str:

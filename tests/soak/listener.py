@@ -18,8 +18,8 @@ _COME_BACK_S = 0.3
 class Listener:
     """`seen`: each (device, timestamp) that came, live or as history; `late_s`: how old the live ones were.
 
-    `doubled`: when it came, and when it came again, of what came live twice although nothing was asked for again in
-    between; by the monotonic clock.
+    `doubled`: what came live twice although nothing was asked for again in between, with when it came and when it came
+    again, by the monotonic clock.
     """
 
     def __init__(self, url: str, devices: Sequence[str]) -> None:
@@ -29,7 +29,7 @@ class Listener:
         self._owed: str | None = None
         self._asked_again = 0
         self._live: dict[tuple[str, str], tuple[int, float]] = {}
-        self.doubled: list[tuple[float, float]] = []
+        self.doubled: list[tuple[tuple[str, str], float, float]] = []
         self.history: set[tuple[str, str]] = set()
         self.gaps = 0
         self.connections = 0
@@ -83,7 +83,7 @@ class Listener:
                     identity = one["device_id"], one["timestamp"]
                     asked_again, before_s = self._live.get(identity, (-1, 0.0))
                     if asked_again == self._asked_again:
-                        self.doubled.append((before_s, heard_s))
+                        self.doubled.append((identity, before_s, heard_s))
                     self._live[identity] = self._asked_again, heard_s
                     self.late_s.append(now_s - datetime.fromisoformat(one["timestamp"]).timestamp())
             case "history":

@@ -12,7 +12,8 @@ from tests.soak.schedule import Event
 class Live(NamedTuple):
     """What the listener had of two devices: `missed` of `owed` never came, `doubled` came live more than once.
 
-    `repeated`: so did these, because ingest was killed before the broker heard that it had them, and got them again.
+    `repeated`: so did these, which were sent again: by a device that had no PUBACK when the broker went, or by the
+    broker, which had none when ingest was killed. That is QoS 1.
     """
 
     owed: int
@@ -69,7 +70,7 @@ def rows(report: Report) -> list[tuple[str, str, str]]:
         (
             "live, doubled",
             f"{live.doubled:,}",
-            f"over {live.connections} connections; {live.repeated:,} more were delivered again after a kill of ingest",
+            f"over {live.connections} connections; {live.repeated:,} more were sent again for want of a PUBACK",
         ),
         ("device to PUBACK", _milliseconds(report.puback_s), "p50, p99; at worst as long as the broker was away"),
         ("device to client", _milliseconds(report.live_s), "p50, p99 of live readings, outages included"),

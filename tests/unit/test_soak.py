@@ -50,11 +50,12 @@ def test_a_bad_message_that_is_no_dead_letter_is_seen() -> None:
     assert (seen.bad, seen.letters, seen.clean) == (1, 0, False)
 
 
-def test_what_came_again_after_a_kill_is_told_from_what_was_doubled() -> None:
-    """Only where ingest was killed between the one and the other, or just before the one arrived."""
-    kills_s = [10.0, 50.0]
-    assert __main__.repeats([(9.0, 12.0), (10.5, 11.0), (49.0, 51.0)], kills_s) == 3
-    assert __main__.repeats([(12.0, 13.0), (1.0, 9.0), (20.0, 49.0)], kills_s) == 0
+def test_what_was_sent_again_is_told_from_what_was_doubled() -> None:
+    """By its device; or where ingest was killed between the one and the other, or just before the one arrived."""
+    one, other, kills_s = ("d", "1"), ("d", "2"), [10.0, 50.0]
+    assert __main__.repeats([(one, 9.0, 12.0), (one, 10.5, 11.0), (other, 49.0, 51.0)], kills_s, set()) == 3
+    assert __main__.repeats([(one, 12.0, 13.0), (one, 1.0, 9.0), (other, 20.0, 49.0)], kills_s, set()) == 0
+    assert __main__.repeats([(one, 12.0, 13.0), (other, 20.0, 49.0)], kills_s, {other}) == 1
 
 
 def test_the_same_seed_breaks_the_same_things() -> None:
