@@ -22,7 +22,6 @@ from shared.topics import DEVICE_PREFIX, data_topic, instance_topic, status_topi
 
 RECEIVE_MAXIMUM: Final = 5_000  # replaces the broker's own window, which is 20 in Mosquitto
 MAX_PACKET_BYTES: Final = 1024 * 1024
-# mqtt5's codes are no numbers at run time, whatever its types say: their `value` is compared
 
 
 class SessionTakenOver(Refusal):
@@ -126,7 +125,7 @@ def check_granted(filters: Sequence[TopicFilter], answer: SubAckPacket) -> None:
     if len(filters) != len(answer.reason_codes):
         raise SessionRefused(f"the broker answered {len(answer.reason_codes)} of {len(filters)} subscriptions")
     for wanted, code in zip(filters, answer.reason_codes, strict=True):
-        if code.value >= REFUSED:
+        if code.value >= REFUSED:  # mqtt5's codes are no numbers at run time, whatever its types say
             raise SessionRefused(f"the broker refuses the subscription {wanted.pattern}: {words(code.name)}")
         if code.value < wanted.max_qos.value:
             raise SessionRefused(f"the broker grants {wanted.pattern} with QoS {code.value} only: messages may be lost")
